@@ -1,0 +1,118 @@
+namespace AttentionLens.Models;
+
+/// <summary>Finds the models that ship with AttentionLens.</summary>
+public static class EmbeddedModels
+{
+    public const string Default = "mini-encoder";
+
+    /// <summary>
+    /// The folder of an embedded model: under <c>ATTENTIONLENS_MODELS</c>, then <c>models/</c> beside the executable,
+    /// then <c>models/</c> in any folder above it (a checkout). Null when there is none.
+    /// </summary>
+    public static string? Folder(string name)
+    {
+        foreach (string root in Roots())
+        {
+            string folder = Path.Combine(root, name);
+            if (File.Exists(Path.Combine(folder, "config.json")))
+            {
+                return folder;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Names of all embedded models, sorted.</summary>
+    public static IReadOnlyList<string> Names() =>
+        [.. Roots()
+            .Where(Directory.Exists)
+            .SelectMany(Directory.EnumerateDirectories)
+            .Where(static folder => File.Exists(Path.Combine(folder, "config.json")))
+            .Select(static folder => Path.GetFileName(folder))
+            .Distinct()
+            .Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<string> Roots()
+    {
+        if (Environment.GetEnvironmentVariable("ATTENTIONLENS_MODELS") is { Length: > 0 } configured)
+        {
+            yield return configured;
+        }
+
+        for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            yield return Path.Combine(at.FullName, "models");
+        }
+    }
+}
+
+/// <summary>From what a user types to a model folder.</summary>
+public static class ModelLocator
+{
+    /// <summary>
+    /// Null = the embedded default; else a path, the name of an embedded model, or a Hub id (<c>org/name</c>) in the local Hugging Face cache.
+    /// </summary>
+    /// <exception cref="ModelException">Nothing found; the message lists where it looked.</exception>
+    public static string Resolve(string? pathOrName)
+    {
+        if (string.IsNullOrEmpty(pathOrName))
+        {
+            return EmbeddedModels.Folder(EmbeddedModels.Default)
+                ?? throw new ModelException($"The embedded model '{EmbeddedModels.Default}' is not installed; name a model folder.");
+        }
+
+        if (Directory.Exists(pathOrName))
+        {
+            return Path.GetFullPath(pathOrName);
+        }
+
+        if (IsName(pathOrName) && (EmbeddedModels.Folder(pathOrName) ?? HubSnapshot(pathOrName)) is { } found)
+        {
+            return found;
+        }
+
+        throw new ModelException(
+            $"No model '{pathOrName}': it is not a folder, not an embedded model ({string.Join(", ", EmbeddedModels.Names())}), and not in the Hugging Face cache ({HubCache()}).");
+    }
+
+    /// <summary>Only ORG/NAME or NAME may be joined to a cache path: a name never walks out of it.</summary>
+    private static bool IsName(string text)
+    {
+        string[] parts = text.Split('/');
+        return parts.Length <= 2 && parts.All(static p => p.Length > 0 && p[0] != '.' && p.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'));
+    }
+
+    private static string HubCache()
+    {
+        if (Environment.GetEnvironmentVariable("HF_HUB_CACHE") is { Length: > 0 } hub)
+        {
+            return hub;
+        }
+
+        string home = Environment.GetEnvironmentVariable("HF_HOME") is { Length: > 0 } configured
+            ? configured
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "huggingface");
+        return Path.Combine(home, "hub");
+    }
+
+    /// <summary>The cache keeps <c>models--ORG--NAME/refs/main</c> (a commit) and <c>snapshots/COMMIT/</c>.</summary>
+    private static string? HubSnapshot(string id)
+    {
+        string root = Path.Combine(HubCache(), "models--" + id.Replace("/", "--", StringComparison.Ordinal));
+        string snapshots = Path.Combine(root, "snapshots");
+        if (!Directory.Exists(snapshots))
+        {
+            return null;
+        }
+
+        string reference = Path.Combine(root, "refs", "main");
+        IEnumerable<string> candidates = Directory.EnumerateDirectories(snapshots).OrderByDescending(Directory.GetLastWriteTimeUtc);
+        if (File.Exists(reference))
+        {
+            candidates = candidates.Prepend(Path.Combine(snapshots, File.ReadAllText(reference).Trim()));
+        }
+
+        return candidates.FirstOrDefault(static folder => File.Exists(Path.Combine(folder, "config.json")));
+    }
+}

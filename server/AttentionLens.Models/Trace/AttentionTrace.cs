@@ -1,0 +1,33 @@
+namespace AttentionLens.Models;
+
+/// <summary>What one forward pass leaves: per layer the queries and keys, from which any attention row is recomputed, and what <see cref="Keep"/> asked for.</summary>
+public sealed class AttentionTrace
+{
+    private readonly Dictionary<string, Tensor> outputs;
+
+    internal AttentionTrace(ModelInfo model, ModelInput input, IReadOnlyList<AttentionStack> stacks, Dictionary<string, Tensor> outputs)
+    {
+        Model = model;
+        Input = input;
+        Stacks = stacks;
+        this.outputs = outputs;
+    }
+
+    public ModelInfo Model { get; }
+
+    public ModelInput Input { get; }
+
+    /// <summary>Encoder, then decoder, then cross; one for single-stack models; text (encoder) and vision for CLIP.</summary>
+    public IReadOnlyList<AttentionStack> Stacks { get; }
+
+    /// <summary>Outputs of the head by name: <c>logits</c>, <c>text_embeds</c>, <c>image_embeds</c>, <c>start_logits</c>, <c>end_logits</c>, <c>last_hidden_state</c>.</summary>
+    public IReadOnlyDictionary<string, Tensor> Outputs => outputs;
+
+    /// <summary>Scores of the head (shape: see <see cref="HeadKind"/>); null when not kept or the model has no head.</summary>
+    public Tensor? Logits => outputs.GetValueOrDefault("logits");
+
+    /// <summary>Bytes held, for a cache's bookkeeping.</summary>
+    public long Bytes => Stacks.Sum(static s => s.Bytes) + outputs.Values.Sum(static t => (long)t.Data.Length * sizeof(float));
+
+    public AttentionStack? Stack(AttentionKind kind) => Stacks.FirstOrDefault(s => s.Kind == kind);
+}
