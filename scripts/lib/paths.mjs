@@ -8,6 +8,7 @@ export const out = path.join(root, 'out');
 
 /** Shared by every clone of this user, so that a fresh clone does not compile VS Code's native modules again. */
 export const cache =
-  process.env.ATTENTIONLENS_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'attentionlens');
+  process.env.ATTENTIONLENS_CACHE ??
+  path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'attentionlens');
 
 export const executableName = process.platform === 'win32' ? 'attention-lens.exe' : 'attention-lens';

@@ -6,7 +6,7 @@ import path from 'node:path';
 export class StepError extends Error {}
 
 // npm is a .cmd on Windows, which only a shell starts.
-const needsShell = (command) => process.platform === 'win32' && ['npm', 'npx', 'code'].includes(command);
+const needsShell = command => process.platform === 'win32' && ['npm', 'npx', 'code'].includes(command);
 
 /**
  * Runs a command to its end. Rejects with StepError when it cannot be started or exits non-zero,
@@ -22,13 +22,13 @@ export function run(command, args, { cwd, env, capture = false, allowFailure = f
       stdio: ['ignore', capture ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'],
     });
     let output = '';
-    child.stdout?.setEncoding('utf8').on('data', (text) => {
+    child.stdout?.setEncoding('utf8').on('data', text => {
       output += text;
     });
-    child.stderr?.setEncoding('utf8').on('data', (text) => {
+    child.stderr?.setEncoding('utf8').on('data', text => {
       output += text;
     });
-    child.on('error', (error) => reject(new StepError(`${command} could not be started: ${error.message}`)));
+    child.on('error', error => reject(new StepError(`${command} could not be started: ${error.message}`)));
     child.on('close', (code, signal) => {
       if (code === 0 || allowFailure) {
         resolve({ code: code ?? 1, output });
@@ -91,14 +91,16 @@ export class Steps {
   }
 
   get failed() {
-    return this.#results.some((result) => !result.ok);
+    return this.#results.some(result => !result.ok);
   }
 
   printSummary() {
-    const width = Math.max(...this.#results.map((result) => result.name.length));
+    const width = Math.max(...this.#results.map(result => result.name.length));
     console.log('');
     for (const { name, ok, time, note } of this.#results) {
-      console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}  ${seconds(time).padStart(12)}${note ? `  ${note}` : ''}`);
+      console.log(
+        `${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}  ${seconds(time).padStart(12)}${note ? `  ${note}` : ''}`,
+      );
     }
   }
 }

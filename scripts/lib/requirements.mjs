@@ -31,13 +31,15 @@ export function chromium() {
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
     '/Applications/Chromium.app/Contents/MacOS/Chromium',
   ];
-  return candidates.find((file) => file && existsSync(file));
+  return candidates.find(file => file && existsSync(file));
 }
 
 /** Node and the .NET SDK cannot be installed for the user in one agreed way: say what is missing and where it is to be had. */
 export function checkToolchain() {
   if (Number(process.versions.node.split('.')[0]) < 20) {
-    throw new StepError(`Node.js 20 or later is needed, and this is ${process.versions.node}: see https://nodejs.org/.`);
+    throw new StepError(
+      `Node.js 20 or later is needed, and this is ${process.versions.node}: see https://nodejs.org/.`,
+    );
   }
   const home = process.env.DOTNET_ROOT ?? path.join(homedir(), '.dotnet');
   if (!which('dotnet') && existsSync(path.join(home, 'dotnet'))) {
@@ -54,11 +56,15 @@ export function checkToolchain() {
 
 /** Makes sure that the named programs are there; installs what is missing with apt where this user may, else says what to install. */
 export async function ensurePrograms(...names) {
-  const missing = names.filter((name) => !programs[name].found());
+  const missing = names.filter(name => !programs[name].found());
   if (missing.length === 0) return;
-  const packages = missing.map((name) => programs[name].apt);
+  const packages = missing.map(name => programs[name].apt);
   const asRoot =
-    process.getuid?.() === 0 ? [] : which('sudo') && versionOf('sudo', ['-n', 'true']) !== undefined ? ['sudo', '-n'] : undefined;
+    process.getuid?.() === 0
+      ? []
+      : which('sudo') && versionOf('sudo', ['-n', 'true']) !== undefined
+        ? ['sudo', '-n']
+        : undefined;
   if (which('apt-get') && asRoot) {
     const apt = async (...args) => {
       const [command, ...rest] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args];
@@ -68,11 +74,11 @@ export async function ensurePrograms(...names) {
     await apt('update');
     await apt('install', '-y', '--no-install-recommends', ...packages);
   }
-  const still = names.filter((name) => !programs[name].found());
+  const still = names.filter(name => !programs[name].found());
   if (still.length > 0) {
     throw new StepError(
-      `Please install ${still.map((name) => programs[name].what).join(', ')}` +
-        ` (on Debian or Ubuntu: sudo apt-get install ${still.map((name) => programs[name].apt).join(' ')}), then run the command again.`,
+      `Please install ${still.map(name => programs[name].what).join(', ')}` +
+        ` (on Debian or Ubuntu: sudo apt-get install ${still.map(name => programs[name].apt).join(' ')}), then run the command again.`,
     );
   }
 }

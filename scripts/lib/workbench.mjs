@@ -4,8 +4,8 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -41,7 +41,7 @@ export async function ensureWorkbench() {
   const building = await mkdtemp(path.join(cache, 'building-'));
   try {
     await install(building);
-    await rename(building, folder).catch(async (error) => {
+    await rename(building, folder).catch(async error => {
       // Another run may have finished the same install meanwhile; its result is as good.
       if (!existsSync(folder)) throw error;
     });
@@ -53,7 +53,8 @@ export async function ensureWorkbench() {
 
 async function install(folder) {
   console.log('installing the browser workbench (once per machine, 2 to 5 minutes)');
-  for (const file of ['package.json', 'package-lock.json', '.npmrc']) await cp(path.join(recipe, file), path.join(folder, file));
+  for (const file of ['package.json', 'package-lock.json', '.npmrc'])
+    await cp(path.join(recipe, file), path.join(folder, file));
   await run('npm', ['ci', '--ignore-scripts'], { cwd: folder, capture: true });
   const vscode = path.join(folder, 'node_modules/code-server/lib/vscode');
   // Not `npm ci`: code-server's own npm-shrinkwrap.json lacks an optional entry that recent npm releases insist on.
@@ -129,13 +130,13 @@ export async function startWorkbench({ vsix, settings, port = 0 }) {
     { env, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let text = '';
-  child.stdout.setEncoding('utf8').on('data', (data) => {
+  child.stdout.setEncoding('utf8').on('data', data => {
     text += data;
   });
-  child.stderr.setEncoding('utf8').on('data', (data) => {
+  child.stderr.setEncoding('utf8').on('data', data => {
     text += data;
   });
-  const exited = new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+  const exited = new Promise(resolve => child.on('close', code => resolve(code ?? 1)));
 
   const stop = async () => {
     // TERM the wrapper: it ends its children, and orphaned extension hosts end themselves within seconds.
@@ -149,7 +150,7 @@ export async function startWorkbench({ vsix, settings, port = 0 }) {
       await stop();
       throw new StepError(`The browser workbench did not start on ${url}:\n${text}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise(resolve => setTimeout(resolve, 200));
   }
   return {
     url,

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { dist, executableName, out, root } from './paths.mjs';
+import { run, StepError } from './process.mjs';
+
+/** VS Code's name of a platform -> .NET's. */
+export const runtimeOfTarget = {
+  'linux-x64': 'linux-x64',
+  'linux-arm64': 'linux-arm64',
+  'alpine-x64': 'linux-musl-x64',
+  'alpine-arm64': 'linux-musl-arm64',
+  'win32-x64': 'win-x64',
+  'win32-arm64': 'win-arm64',
+  'darwin-x64': 'osx-x64',
+  'darwin-arm64': 'osx-arm64',
+};
+
+export const hostTarget = `${existsSync('/etc/alpine-release') ? 'alpine' : process.platform}-${process.arch}`;
+
+/** Installs the npm workspaces as locked, unless node_modules already is that install. */
+export async function installDependencies() {
+  const lock = createHash('sha256')
+    .update(await readFile(path.join(root, 'package-lock.json')))
+    .digest('hex');
+  const stamp = path.join(root, 'node_modules/.attentionlens-lock');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === lock) return 'up to date';
+  await run('npm', ['ci'], { cwd: root, capture: true });
+  await writeFile(stamp, lock);
+  return 'installed';
+}
+
+/**
+ * Publishes the server for one platform into `folder`, models beside it: one self-contained file, so that its user needs
+ * no .NET. Where the platform's runtime pack cannot be restored, a host build falls back to one that uses the installed .NET.
+ */
+export async function publishServer(target, folder) {
+  const runtime = runtimeOfTarget[target];
+  if (!runtime) throw new StepError(`There is no server for the platform "${target}".`);
+  const publish = (...options) =>
+    run(
+      'dotnet',
+      [
+        'publish',
+        path.join(root, 'server/AttentionLens.Cli'),
+        '-c',
+        'Release',
+        '-r',
+        runtime,
+        '-o',
+        folder,
+        '-v',
+        'quiet',
+        '-nologo',
+        '-p:PublishSingleFile=true',
+        '-p:DebugType=none',
+        '-p:GenerateDocumentationFile=false',
+        ...options,
+      ],
+      { capture: true, allowFailure: true },
+    );
+  await rm(folder, { recursive: true, force: true });
+  let { code, output } = await publish('--self-contained', '-p:PublishReadyToRun=true', '-p:PublishTrimmed=true');
+  let note = 'self-contained';
+  if (code !== 0 && /NU110[123]|NU1301/.test(output) && target === hostTarget) {
+    console.warn(
+      `The self-contained runtime for ${runtime} could not be restored; building on the installed .NET instead.`,
+    );
+    ({ code, output } = await publish('--no-self-contained'));
+    note = 'uses the installed .NET';
+  }
+  if (code !== 0) {
+    process.stderr.write(output);
+    throw new StepError(`dotnet publish for ${runtime} failed with exit status ${code}.`);
+  }
+  await copyModels(path.join(folder, 'models'));
+  const executable = path.join(folder, target.startsWith('win32') ? 'attention-lens.exe' : 'attention-lens');
+  return `${target}, ${note}, ${megabytes((await stat(executable)).size)}`;
+}
+
+/** The embedded models, without what training leaves beside them. */
+async function copyModels(folder) {
+  const models = path.join(root, 'models');
+  if (!existsSync(models)) return;
+  await cp(models, folder, {
+    recursive: true,
+    filter: async source => (await stat(source)).isDirectory() || /\.(json|safetensors|txt|model|md)$/.test(source),
+  });
+}
+
+/** Puts a published host server at dist/attention-lens, also while an older one is running from there. */
+export async function installServer(folder) {
+  await mkdir(dist, { recursive: true });
+  await rm(path.join(dist, 'models'), { recursive: true, force: true });
+  if (existsSync(path.join(folder, 'models')))
+    await cp(path.join(folder, 'models'), path.join(dist, 'models'), { recursive: true });
+  const fresh = path.join(dist, `${executableName}.new`);
+  await cp(path.join(folder, executableName), fresh);
+  await rename(fresh, path.join(dist, executableName));
+}
+
+export async function bundleClient() {
+  await run('npm', ['run', '--silent', 'build', '--workspace', 'client'], { cwd: root });
+}
+
+/** Packs the bundled client and a published server into one .vsix for one platform. */
+export async function packageExtension(target, server, file) {
+  const stage = path.join(out, 'package', target);
+  await rm(stage, { recursive: true, force: true });
+  await cp(path.join(root, 'client'), stage, {
+    recursive: true,
+    filter: source => path.basename(source) !== 'node_modules',
+  });
+  for (const page of ['README.md', 'CHANGELOG.md', 'LICENSE']) {
+    const source = path.join(root, page);
+    if (existsSync(source) && !existsSync(path.join(stage, page))) await cp(source, path.join(stage, page));
+  }
+  await cp(server, path.join(stage, 'server'), { recursive: true });
+  if (!target.startsWith('win32')) await chmod(path.join(stage, 'server/attention-lens'), 0o755);
+
+  // vsce would run the client's own prepublish script in the stage, where its sources are not complete: drop all scripts.
+  const manifestFile = path.join(stage, 'package.json');
+  const manifest = JSON.parse(await readFile(manifestFile, 'utf8'));
+  delete manifest.scripts;
+  delete manifest.devDependencies;
+  await writeFile(manifestFile, JSON.stringify(manifest, null, 2));
+
+  await mkdir(path.dirname(file), { recursive: true });
+  const vsce = path.join(root, 'node_modules/@vscode/vsce/vsce');
+  await run(
+    process.execPath,
+    [vsce, 'package', '--no-dependencies', '--no-rewrite-relative-links', '--target', target, '--out', file],
+    {
+      cwd: stage,
+      capture: true,
+    },
+  );
+  return `${target}, ${megabytes((await stat(file)).size)}`;
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** The whole way from sources to dist/attention-lens and dist/attention-lens.vsix, as timed steps. */
+export async function build(steps) {
+  await steps.step('npm packages', installDependencies);
+  const server = path.join(out, 'server', hostTarget);
+  await steps.step('server', async () => {
+    const note = await publishServer(hostTarget, server);
+    await installServer(server);
+    return note;
+  });
+  await steps.step('client', bundleClient);
+  await steps.step('package', () => packageExtension(hostTarget, server, path.join(dist, 'attention-lens.vsix')));
+}

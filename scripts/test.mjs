@@ -1,0 +1,123 @@
+// npm test: builds everything and runs every test there is. The last line is the total over all runners.
+
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { build, installDependencies } from './lib/build.mjs';
+import { out, root } from './lib/paths.mjs';
+import { main, run, StepError, Steps } from './lib/process.mjs';
+import { checkToolchain, ensurePrograms } from './lib/requirements.mjs';
+import { add, none, readJunit, readTrx } from './lib/results.mjs';
+import { ensureWorkbench } from './lib/workbench.mjs';
+
+const results = path.join(out, 'test');
+const total = none();
+
+await main(async () => {
+  const steps = new Steps();
+  try {
+    await steps.step('toolchain', checkToolchain);
+    await rm(results, { recursive: true, force: true });
+    await mkdir(results, { recursive: true });
+    // Before the build, so that the publish in it finds the libraries compiled.
+    await steps.step('compile server and tests', () =>
+      run('dotnet', ['build', 'AttentionLens.sln', '-c', 'Release', '-v', 'quiet', '-nologo'], { cwd: root }),
+    );
+    await build(steps);
+    const keepGoing = { keepGoing: true };
+    await steps.step('format and types', checkSources, keepGoing);
+    await steps.step('server tests', testServer, keepGoing);
+    await steps.step('client tests', testClient, keepGoing);
+    await steps.step('browser and workbench', prepareWorkbench, keepGoing);
+    await steps.step('end-to-end tests', testEndToEnd, keepGoing);
+  } finally {
+    steps.printSummary();
+    // A step that broke before it could count its tests is a failure of its own.
+    const failed = Math.max(total.failed, steps.failed ? 1 : 0);
+    if (total.skipped > 0) console.log(`\n${total.skipped} not applicable here`);
+    console.log(`\n${total.passed} passed, ${failed} failed`);
+    if (failed > 0) process.exitCode = 1;
+  }
+});
+
+async function checkSources() {
+  await installDependencies();
+  await run('npm', ['run', '--silent', 'check'], { cwd: root });
+  await run('npm', ['run', '--silent', 'check', '--workspaces', '--if-present'], { cwd: root });
+}
+
+async function testServer() {
+  const folder = path.join(results, 'dotnet');
+  const { code } = await run(
+    'dotnet',
+    // biome-ignore format: one option a line tells nothing more
+    ['test', 'AttentionLens.sln', '-c', 'Release', '--no-build', '--nologo', '-v', 'quiet', '--logger', 'trx', '--results-directory', folder],
+    { cwd: root, allowFailure: true },
+  );
+  const projects = (await readdir(path.join(root, 'tests'))).filter(name => name.endsWith('.Tests'));
+  const counts = await readTrx(folder);
+  for (const project of projects) report(project, counts.get(project) ?? none());
+  const sum = [...counts.values()].reduce(add, none());
+  return settle(
+    code,
+    sum,
+    projects.filter(project => !ran(counts.get(project))),
+  );
+}
+
+async function testClient() {
+  const file = path.join(results, 'client.xml');
+  const { code } = await run(
+    'npm',
+    [
+      'test',
+      '--silent',
+      '--workspace',
+      'tests/client',
+      '--',
+      '--reporter=default',
+      '--reporter=junit',
+      `--outputFile.junit=${file}`,
+    ],
+    { cwd: root, allowFailure: true },
+  );
+  return settleJunit(code, file, 'client');
+}
+
+async function prepareWorkbench() {
+  await ensurePrograms('chromium', 'fonts');
+  return ensureWorkbench();
+}
+
+async function testEndToEnd() {
+  const file = path.join(results, 'e2e.xml');
+  const { code } = await run('npm', ['test', '--silent', '--workspace', 'tests/e2e'], {
+    cwd: root,
+    allowFailure: true,
+    env: { ATTENTIONLENS_JUNIT: file },
+  });
+  return settleJunit(code, file, 'e2e');
+}
+
+async function settleJunit(code, file, name) {
+  const counts = await readJunit(file);
+  report(name, counts);
+  return settle(code, counts, ran(counts) ? [] : [name]);
+}
+
+const ran = counts => counts !== undefined && counts.passed + counts.failed > 0;
+
+function report(name, { passed, failed, skipped }) {
+  console.log(
+    `${name}: ${passed} passed, ${failed} failed${skipped ? `, ${skipped} not applicable` : ''}`.replace(/^/, '  '),
+  );
+}
+
+/** Adds a runner's counts to the total, and fails the step when a test failed, none ran, or the runner itself broke. */
+function settle(code, counts, silent) {
+  add(total, counts);
+  const note = `${counts.passed} passed, ${counts.failed} failed`;
+  if (silent.length > 0) throw new StepError(`${note}; no test ran in ${silent.join(', ')}`);
+  if (counts.failed > 0) throw new StepError(note);
+  if (code !== 0) throw new StepError(`${note}, but the runner exited with status ${code}`);
+  return note;
+}

@@ -1,0 +1,261 @@
+// Drives VS Code as its user would: by keyboard, mouse and what is on the screen.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import { out, root } from '../../../scripts/lib/paths.mjs';
+import { chromium as chromiumPath } from '../../../scripts/lib/requirements.mjs';
+
+const patience = 60_000;
+const screenshots = path.join(out, 'e2e');
+
+/**
+ * Opens a window on a copy of samples/ in the workbench that `run.mjs` started. `files` are written into the copy,
+ * `settings` become its workspace settings.
+ */
+export async function openEditor({ files = {}, settings = {}, browserArgs = [] } = {}) {
+  const url = process.env.ATTENTIONLENS_WORKBENCH;
+  assert(url, 'run the end-to-end tests with npm test: it starts the workbench');
+  const workspace = await mkdtemp(path.join(tmpdir(), 'attentionlens-e2e-'));
+  await cp(path.join(root, 'samples'), workspace, { recursive: true });
+  await mkdir(path.join(workspace, '.vscode'));
+  await writeFile(path.join(workspace, '.vscode/settings.json'), JSON.stringify(settings));
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(workspace, name)), { recursive: true });
+    await writeFile(path.join(workspace, name), content);
+  }
+  const profile = await mkdtemp(path.join(tmpdir(), 'attentionlens-browser-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: chromiumPath(),
+    headless: false, // --headless=new below is the real browser without a window
+    viewport: { width: 1400, height: 900 },
+    args: [
+      '--headless=new',
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...browserArgs,
+    ],
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.setDefaultTimeout(patience);
+  await page.goto(`${url}/?folder=${encodeURIComponent(workspace)}`, { waitUntil: 'domcontentloaded' });
+  await page.locator('.explorer-viewlet .monaco-list-row', { hasText: 'coreference.txt' }).waitFor();
+  return new Editor(page, workspace, async () => {
+    await context.close();
+    await rm(profile, { recursive: true, force: true });
+    await rm(workspace, { recursive: true, force: true });
+  });
+}
+
+export class Editor {
+  constructor(page, workspace, close) {
+    this.page = page;
+    this.workspace = workspace;
+    this.close = close;
+  }
+
+  /** Opens a file of the workspace by name, and waits for its text. */
+  async openFile(name) {
+    await this.page.keyboard.press('Control+p');
+    const input = this.page.locator('.quick-input-widget input').first();
+    await input.fill(name);
+    await this.page
+      .locator('.quick-input-list .monaco-list-row', { hasText: path.basename(name) })
+      .first()
+      .waitFor();
+    await this.page.keyboard.press('Enter');
+    await this.page.locator(`.tab.active[data-resource-name="${path.basename(name)}"]`).waitFor();
+    await this.page.locator('.editor-instance .view-lines .view-line span').first().waitFor();
+  }
+
+  /** Runs a command by its title in the palette. */
+  async run(title) {
+    await this.page.keyboard.press('F1');
+    await this.page.locator('.quick-input-widget input').first().fill(`>${title}`);
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Chooses the entry with this text in the open quick pick. */
+  async pick(text) {
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /**
+   * Where a text stands on the screen. Monaco renders a line of plain text as one span with U+00A0 for spaces, so a
+   * locator cannot find a word: a DOM range can.
+   */
+  async rectangle(text, occurrence = 0) {
+    const handle = await this.page.waitForFunction(
+      ([text, occurrence]) => {
+        const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')].sort(
+          (a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top),
+        );
+        let seen = 0;
+        for (const line of lines) {
+          const nodes = [];
+          const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) nodes.push(walker.currentNode);
+          const content = nodes
+            .map(node => node.data)
+            .join('')
+            .replaceAll('\u00a0', ' ');
+          for (let at = content.indexOf(text); at >= 0; at = content.indexOf(text, at + 1)) {
+            if (seen++ < occurrence) continue;
+            const range = document.createRange();
+            const locate = offset => {
+              for (const node of nodes) {
+                if (offset <= node.data.length) return [node, offset];
+                offset -= node.data.length;
+              }
+              return [nodes.at(-1), nodes.at(-1).data.length];
+            };
+            range.setStart(...locate(at));
+            range.setEnd(...locate(at + text.length));
+            const { x, y, width, height } = range.getClientRects()[0];
+            return { x, y, width, height };
+          }
+        }
+        return undefined;
+      },
+      [text, occurrence],
+    );
+    return handle.jsonValue();
+  }
+
+  /** Puts the cursor into a word by a click in its middle. */
+  async placeCursor(word, occurrence = 0) {
+    const { x, y, width, height } = await this.rectangle(word, occurrence);
+    await this.page.mouse.click(x + width / 2, y + height / 2);
+  }
+
+  /** Selects a text by dragging over it; it has to stand on one screen line. */
+  async select(text, occurrence = 0) {
+    const { x, y, width, height } = await this.rectangle(text, occurrence);
+    await this.page.mouse.move(x, y + height / 2);
+    await this.page.mouse.down();
+    await this.page.mouse.move(x + width, y + height / 2, { steps: 4 });
+    await this.page.mouse.up();
+  }
+
+  /** Text of the hover over a word that contains `expected`. */
+  async hover(word, expected, occurrence = 0) {
+    const { x, y, width, height } = await this.rectangle(word, occurrence);
+    await this.page.mouse.move(x + width / 2 - 3, y + height / 2);
+    await this.page.mouse.move(x + width / 2, y + height / 2);
+    const hover = this.page.locator('.monaco-hover .hover-contents', { hasText: expected }).first();
+    await hover.waitFor();
+    return (await hover.innerText()).replaceAll('\u00a0', ' ').trim();
+  }
+
+  /**
+   * What is tinted on the screen, in reading order: the text under each tint and its colour. Decorations are boxes
+   * behind the text, so the words are found by geometry.
+   */
+  tints() {
+    return this.page.evaluate(() => {
+      const boxes = [...document.querySelectorAll('.editor-instance .view-overlays .cdr')]
+        .map(element => {
+          const style = getComputedStyle(element);
+          const { left, right, top, bottom } = element.getBoundingClientRect();
+          return { left, right, top, bottom, color: style.backgroundColor, border: style.border };
+        })
+        .filter(box => /ced|rgb/.test(box.color) && !/, 0\)$/.test(box.color) && box.right > box.left);
+      const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')];
+      const tints = [];
+      for (const line of lines) {
+        const { top, bottom } = line.getBoundingClientRect();
+        const row = boxes.filter(box => (box.top + box.bottom) / 2 > top && (box.top + box.bottom) / 2 < bottom);
+        const nodes = [];
+        const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) nodes.push(walker.currentNode);
+        for (const box of row) {
+          let text = '';
+          for (const node of nodes) {
+            for (let i = 0; i < node.data.length; i++) {
+              const range = document.createRange();
+              range.setStart(node, i);
+              range.setEnd(node, i + 1);
+              const character = range.getBoundingClientRect();
+              const middle = (character.left + character.right) / 2;
+              if (middle > box.left && middle < box.right) text += node.data[i];
+            }
+          }
+          tints.push({
+            text: text.replaceAll('\u00a0', ' '),
+            color: box.color,
+            border: box.border,
+            top,
+            left: box.left,
+          });
+        }
+      }
+      return tints.sort((a, b) => a.top - b.top || a.left - b.left);
+    });
+  }
+
+  /** Waits until the tints on the screen satisfy `condition`, and returns them. */
+  async waitForTints(condition, what) {
+    const deadline = Date.now() + patience;
+    for (;;) {
+      const tints = await this.tints();
+      if (condition(tints)) return tints;
+      if (Date.now() > deadline) {
+        await this.screenshot('failure');
+        assert.fail(`no such tints within a minute: ${what}; on the screen: ${JSON.stringify(tints.slice(0, 40))}`);
+      }
+      await this.page.waitForTimeout(100);
+    }
+  }
+
+  /** The content of a panel; it sits two frames deep. */
+  panel() {
+    return this.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
+  }
+
+  /** Pixels of an element as they are on the screen, whatever drew them (WebGL keeps no buffer to read back). */
+  async pixels(locator) {
+    const png = await locator.screenshot();
+    return this.page.evaluate(async base64 => {
+      const bytes = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
+      const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+      const canvas = new OffscreenCanvas(image.width, image.height);
+      const context = canvas.getContext('2d');
+      context.drawImage(image, 0, 0);
+      const { data } = context.getImageData(0, 0, image.width, image.height);
+      const counts = new Map();
+      for (let i = 0; i < data.length; i += 4) {
+        const color = `${data[i]},${data[i + 1]},${data[i + 2]}`;
+        counts.set(color, (counts.get(color) ?? 0) + 1);
+      }
+      return {
+        width: image.width,
+        height: image.height,
+        colors: Object.fromEntries([...counts].sort((a, b) => b[1] - a[1]).slice(0, 4096)),
+      };
+    }, png.toString('base64'));
+  }
+
+  async screenshot(name) {
+    await mkdir(screenshots, { recursive: true });
+    await this.page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+  }
+}
+
+/** Process ids of the language servers that run out of the workbench's installed extension. */
+export function serverProcesses() {
+  const state = process.env.ATTENTIONLENS_WORKBENCH_STATE;
+  return execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .filter(line => line.includes(path.join(state, 'extensions')) && /attention-lens(\.exe)? serve/.test(line))
+    .map(line => Number.parseInt(line, 10));
+}
