@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text.Json;
+
+namespace AttentionLens.Corpora.Annotations;
+
+public enum AnnotationKind
+{
+    /// <summary>A label on one or more stretches of text.</summary>
+    Span,
+
+    /// <summary>A directed, labelled link between two spans.</summary>
+    Relation,
+
+    /// <summary>A label on the whole document.</summary>
+    Document,
+}
+
+/// <summary>How sure the place of a span is.</summary>
+public enum AnchorState
+{
+    /// <summary>Its own text, found again by its line or carried along edit by edit.</summary>
+    Anchored,
+
+    /// <summary>Found by its quote alone: shown for confirmation, never taken for granted.</summary>
+    Review,
+
+    /// <summary>Its text is gone. Kept in the file with what is known of it.</summary>
+    Orphan,
+}
+
+/// <summary>A place in the file: a line, known by the hash of its text and its ordinal among equal lines, and a column in code points.</summary>
+public readonly record struct LinePoint(string Line, int Ordinal, int Column);
+
+/// <summary>What the sidecar stores of one stretch of a span. <paramref name="Quote"/> is its exact text with line ends as LF.</summary>
+public sealed record Anchor(LinePoint Start, LinePoint End, string Quote);
+
+/// <summary>
+/// One annotation. <see cref="Fragments"/> are live positions in the current text (empty for an orphan);
+/// <see cref="Anchors"/> are what was last stored, one per fragment, and all that is left of an orphan.
+/// </summary>
+public sealed record Annotation
+{
+    public required string Id { get; init; }
+
+    public required AnnotationKind Kind { get; init; }
+
+    public required string Label { get; init; }
+
+    public ImmutableArray<TextRange> Fragments { get; init; } = [];
+
+    public ImmutableArray<Anchor> Anchors { get; init; } = [];
+
+    /// <summary>Up to <see cref="Anchoring.ContextLength"/> characters before the first and after the last fragment.</summary>
+    public string Before { get; init; } = "";
+
+    public string After { get; init; } = "";
+
+    public AnchorState State { get; init; }
+
+    /// <summary>Ids of the spans a relation leads from and to.</summary>
+    public string? From { get; init; }
+
+    public string? To { get; init; }
+
+    public string? By { get; init; }
+
+    /// <summary>When it was last changed; decides between two edits of one annotation.</summary>
+    public DateTimeOffset? Time { get; init; }
+
+    /// <summary>Fields of a later version or another tool, in file order, written back as they came.</summary>
+    public ImmutableArray<KeyValuePair<string, JsonElement>> Unknown { get; init; } = [];
+
+    /// <summary>Random, because two annotators counting upwards both make number 155 and their files conflict.</summary>
+    public static string NewId() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+}

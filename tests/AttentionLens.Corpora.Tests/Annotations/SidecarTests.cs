@@ -1,0 +1,180 @@
+using System.Diagnostics;
+using AttentionLens.Corpora.Annotations;
+
+namespace AttentionLens.Corpora.Tests.Annotations;
+
+public sealed class SidecarTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("attention-lens-sidecar-").FullName;
+
+    private string Sidecar => Path.Combine(_folder, "doc.txt.al.jsonl");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void What_is_written_is_read_back_and_written_the_same()
+    {
+        var (text, gold) = GoldCorpus.Make(1, 50);
+        gold.Add(new Annotation { Id = "r", Kind = AnnotationKind.Relation, Label = "knows", From = gold[0].Id, To = gold[1].Id, By = "ada", Time = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero) });
+        gold.Add(new Annotation { Id = "d", Kind = AnnotationKind.Document, Label = "news" });
+        gold.Add(AnchoringTests.Span("two", 3, 9) with { Fragments = [new TextRange(3, 9), new TextRange(14, 20)] });
+        var written = new Sidecar([.. Anchoring.Describe(text, gold)], [], []).Format();
+        var read = Corpora.Annotations.Sidecar.Parse(written);
+        Assert.Empty(read.Problems);
+        Assert.Equal(written, (read with { Annotations = [.. Anchoring.Place(text, read.Annotations)] }).Format());
+        Assert.Equal(gold.Count, read.Annotations.Length);
+        Assert.StartsWith(Corpora.Annotations.Sidecar.Header + "\n", written, StringComparison.Ordinal);
+        Assert.DoesNotContain('\r', written);
+    }
+
+    [Fact]
+    public void Unknown_fields_and_unreadable_lines_survive_a_rewrite()
+    {
+        const string future = """{"id":"a","type":"span","label":"LOC","at":[{"line":"x","from":0,"to":5,"quote":"Paris"}],"before":"","after":"","confidence":0.75,"tags":["x",{"y":1}]}""";
+        var content = $"{Corpora.Annotations.Sidecar.Header}\n{future}\nnot json at all\n{{\"id\":\"b\",\"type\":\"span\",\"label\":\"LOC\"}}\n";
+        var read = Corpora.Annotations.Sidecar.Parse(content);
+        Assert.Equal([3, 4], read.Problems.Select(p => p.Line));
+        Assert.Equal(content, read.Format());
+    }
+
+    [Fact]
+    public void A_later_format_is_refused_and_left_alone()
+    {
+        File.WriteAllText(Sidecar, "{\"al\":2}\n");
+        var error = Assert.Throws<SidecarException>(() => SidecarFile.Open(Sidecar));
+        Assert.Contains("later version", error.Message, StringComparison.Ordinal);
+        Assert.Equal("{\"al\":2}\n", File.ReadAllText(Sidecar));
+    }
+
+    [Fact]
+    public void What_a_crashed_session_had_journalled_is_taken_over()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var live = Live(text, ("a", 0, 3), ("b", 8, 13));
+        using (var crashed = SidecarFile.Open(Sidecar))
+        {
+            crashed.Put(live[0]);
+            crashed.Put(live[1]);
+            crashed.Remove("a");
+        }
+
+        Assert.False(File.Exists(Sidecar));
+        var left = Assert.Single(Directory.GetFiles(_folder, "*.journal"));
+        File.AppendAllText(left, """{"id":"c","type":"span","label":"L""");
+        using var next = SidecarFile.Open(Sidecar);
+        Assert.Equal(["b"], next.Annotations.Keys);
+        next.Save(text, [live[1]]);
+        Assert.Empty(Directory.GetFiles(_folder, "*.journal"));
+        Assert.Contains("\"quote\":\"Linus\"", File.ReadAllText(Sidecar), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_sessions_on_one_document_keep_each_others_labels_and_the_later_change_of_one()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var live = Live(text, ("a", 0, 3), ("b", 8, 13), ("c", 17, 22));
+        using var one = SidecarFile.Open(Sidecar);
+        one.Put(live[0] with { Time = At(1) });
+        one.Save(text, [one.Annotations["a"]]);
+        using var two = SidecarFile.Open(Sidecar);
+        two.Put(live[1]);
+        two.Put(live[0] with { Label = "LATER", Time = At(3) });
+        one.Put(live[2]);
+        one.Put(live[0] with { Label = "EARLIER", Time = At(2) });
+        two.Save(text, []);
+        one.Save(text, []);
+        two.Reload();
+        Assert.Equal(["a", "b", "c"], two.Annotations.Keys.Order());
+        Assert.Equal("LATER", two.Annotations["a"].Label);
+        Assert.Equal("LATER", one.Annotations["a"].Label);
+        Assert.Equal(["Ada", "Linus", "Paris"], File.ReadLines(Sidecar).Skip(1).Select(l => l.Split("\"quote\":\"")[1].Split('"')[0]));
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_written_says_so_and_loses_nothing()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var live = Live(text, ("a", 0, 3));
+        File.WriteAllText(Sidecar, Corpora.Annotations.Sidecar.Header + "\n");
+        File.SetAttributes(Sidecar, FileAttributes.ReadOnly);
+        using (var file = SidecarFile.Open(Sidecar))
+        {
+            file.Put(live[0]);
+            var error = Assert.Throws<SidecarException>(() => file.Save(text, live));
+            Assert.Contains("doc.txt.al.jsonl", error.Message, StringComparison.Ordinal);
+            Assert.Contains("read-only", error.Message, StringComparison.Ordinal);
+        }
+
+        File.SetAttributes(Sidecar, FileAttributes.Normal);
+        using var next = SidecarFile.Open(Sidecar);
+        next.Save(text, [next.Annotations["a"]]);
+        Assert.Contains("\"id\":\"a\"", File.ReadAllText(Sidecar), StringComparison.Ordinal);
+    }
+
+    /// <summary>Fifty merges by git itself: two branches edit different lines and label what they see.</summary>
+    [Fact]
+    public void Git_merges_two_annotators_without_a_conflict_when_they_touch_different_lines()
+    {
+        Git("init", "-q", "-b", "main");
+        Git("config", "user.email", "a@example.org");
+        Git("config", "user.name", "A");
+        var document = Path.Combine(_folder, "doc.txt");
+        for (var trial = 0; trial < 50; trial++)
+        {
+            var random = new Random(trial);
+            // Every line begins with its number: equal neighbours would make the text itself ambiguous to merge.
+            var (text, gold) = GoldCorpus.Make(trial, 80);
+            File.WriteAllText(document, text);
+            File.WriteAllText(Sidecar, Format(text, gold));
+            Git("add", "-A");
+            Git("commit", "-q", "-m", $"base {trial}");
+            var lines = text.Split('\n').Length - 1;
+            // Git merges hunks that do not touch: leave a line between the two.
+            var left = random.Next(0, lines / 2 - 1);
+            var right = random.Next(lines / 2 + 1, lines);
+            Branch($"left{trial}", left, "inserted words ");
+            Branch($"right{trial}", right, "some other words ");
+            Git("checkout", "-q", $"left{trial}");
+            Git("merge", "-q", "--no-edit", $"right{trial}");
+
+            var merged = File.ReadAllText(document);
+            var placed = Anchoring.Place(merged, Corpora.Annotations.Sidecar.Parse(File.ReadAllText(Sidecar)).Annotations);
+            Assert.Equal(gold.Count + 2, placed.Count);
+            Assert.All(placed, a => Assert.Equal(AnchorState.Anchored, a.State));
+            var names = gold.ToDictionary(g => g.Id, g => g.Fragments[0].Of(text).ToString());
+            Assert.All(placed.Where(a => names.ContainsKey(a.Id)), a => Assert.Equal(names[a.Id], a.Fragments[0].Of(merged).ToString()));
+
+            void Branch(string name, int line, string words)
+            {
+                Git("checkout", "-q", "-B", name, "main");
+                var at = text.Split('\n').Take(line).Sum(l => l.Length + 1);
+                var live = new LiveAnnotations(text, gold);
+                live.Apply(new TextRange(at, at), words);
+                live.Put(AnchoringTests.Span(Annotation.NewId(), at, at + words.Length - 1, "NEW"));
+                File.WriteAllText(document, live.Text);
+                File.WriteAllText(Sidecar, Format(live.Text, live.Items.Values));
+                Git("commit", "-q", "-a", "-m", name);
+            }
+
+            Git("checkout", "-q", "main");
+        }
+    }
+
+    private static string Format(string text, IEnumerable<Annotation> annotations) =>
+        new Sidecar([.. Anchoring.Describe(text, annotations)], [], []).Format();
+
+    private static Annotation[] Live(string text, params (string Id, int Start, int End)[] spans) =>
+        [.. Anchoring.Describe(text, spans.Select(s => AnchoringTests.Span(s.Id, s.Start, s.End) with { Time = At(0) }))];
+
+    private static DateTimeOffset At(int minute) => new(2026, 1, 1, 0, minute, 0, TimeSpan.Zero);
+
+    private void Git(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("git", arguments) { WorkingDirectory = _folder, RedirectStandardError = true, RedirectStandardOutput = true };
+        using var git = Process.Start(start);
+        Assert.NotNull(git);
+        var said = git.StandardOutput.ReadToEnd() + git.StandardError.ReadToEnd();
+        git.WaitForExit();
+        Assert.True(git.ExitCode == 0, $"git {string.Join(' ', arguments)}: {said}");
+    }
+}
