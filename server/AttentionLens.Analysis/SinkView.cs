@@ -1,0 +1,27 @@
+using AttentionLens.Models;
+
+namespace AttentionLens.Analysis;
+
+/// <summary>A view whose rows have their special tokens hidden or the rest renormalized.</summary>
+public sealed class SinkView(AttentionView inner, bool[] sinks, SinkHandling handling) : AttentionView
+{
+    public override AttentionKind Kind => inner.Kind;
+
+    public override int Layers => inner.Layers;
+
+    public override int Heads => inner.Heads;
+
+    public override int Queries => inner.Queries;
+
+    public override int Keys => inner.Keys;
+
+    public override bool Causal => inner.Causal;
+
+    public override long Bytes => inner.Bytes;
+
+    public override void Row(int layer, int head, int query, Span<float> row)
+    {
+        inner.Row(layer, head, query, row);
+        Sinks.Apply(row[..Keys], sinks, handling);
+    }
+}
