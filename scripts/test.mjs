@@ -26,9 +26,10 @@ await main(async () => {
     const keepGoing = { keepGoing: true };
     await steps.step('format and types', checkSources, keepGoing);
     await steps.step('server tests', testServer, keepGoing);
+    await steps.step('process tests', () => testWorkspace('tests/process'), keepGoing);
     await steps.step('client tests', testClient, keepGoing);
     await steps.step('browser and workbench', prepareWorkbench, keepGoing);
-    await steps.step('end-to-end tests', testEndToEnd, keepGoing);
+    await steps.step('end-to-end tests', () => testWorkspace('tests/e2e'), keepGoing);
   } finally {
     steps.printSummary();
     // A step that broke before it could count its tests is a failure of its own.
@@ -88,14 +89,16 @@ async function prepareWorkbench() {
   return ensureWorkbench();
 }
 
-async function testEndToEnd() {
-  const file = path.join(results, 'e2e.xml');
-  const { code } = await run('npm', ['test', '--silent', '--workspace', 'tests/e2e'], {
+/** A workspace whose tests run on node:test. */
+async function testWorkspace(workspace) {
+  const name = path.basename(workspace);
+  const file = path.join(results, `${name}.xml`);
+  const { code } = await run('npm', ['test', '--silent', '--workspace', workspace], {
     cwd: root,
     allowFailure: true,
     env: { ATTENTIONLENS_JUNIT: file },
   });
-  return settleJunit(code, file, 'e2e');
+  return settleJunit(code, file, name);
 }
 
 async function settleJunit(code, file, name) {
