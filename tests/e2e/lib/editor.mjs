@@ -158,60 +158,74 @@ export class Editor {
   }
 
   /**
-   * What is tinted on the screen, in reading order: the text under each tint and its colour. Decorations are boxes
-   * behind the text, so the words are found by geometry.
+   * What the decorations do to the visible text: its characters in reading order (wrapped and separate lines joined),
+   * each with the fill, border and outline of the decoration boxes behind it. Decorations are boxes under the text and
+   * neighbours of one kind are merged, so what they cover is found by geometry.
+   * @returns {Promise<{ text: string, marks: { fill: string | null, border: string | null, outline: string | null }[] }>}
    */
-  tints() {
+  shades() {
     return this.page.evaluate(() => {
+      const visible = color => (color && !/^transparent$|, 0\)$/.test(color) ? color : null);
       const boxes = [...document.querySelectorAll('.editor-instance .view-overlays .cdr')]
+        .filter(element => /\bced-/.test(element.className))
         .map(element => {
           const style = getComputedStyle(element);
           const { left, right, top, bottom } = element.getBoundingClientRect();
-          return { left, right, top, bottom, color: style.backgroundColor, border: style.border };
-        })
-        .filter(box => /ced|rgb/.test(box.color) && !/, 0\)$/.test(box.color) && box.right > box.left);
-      const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')];
-      const tints = [];
+          const lined = side => style[`${side}Style`] !== 'none' && Number.parseFloat(style[`${side}Width`]) > 0;
+          return {
+            left,
+            right,
+            middle: (top + bottom) / 2,
+            fill: visible(style.backgroundColor),
+            border: lined('borderBottom') ? visible(style.borderBottomColor) : null,
+            outline: lined('outline') ? visible(style.outlineColor) : null,
+          };
+        });
+      const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')].sort(
+        (a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top),
+      );
+      let text = '';
+      const marks = [];
       for (const line of lines) {
         const { top, bottom } = line.getBoundingClientRect();
-        const row = boxes.filter(box => (box.top + box.bottom) / 2 > top && (box.top + box.bottom) / 2 < bottom);
-        const nodes = [];
+        const row = boxes.filter(box => box.middle > top && box.middle < bottom);
         const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
-        while (walker.nextNode()) nodes.push(walker.currentNode);
-        for (const box of row) {
-          let text = '';
-          for (const node of nodes) {
-            for (let i = 0; i < node.data.length; i++) {
-              const range = document.createRange();
-              range.setStart(node, i);
-              range.setEnd(node, i + 1);
-              const character = range.getBoundingClientRect();
-              const middle = (character.left + character.right) / 2;
-              if (middle > box.left && middle < box.right) text += node.data[i];
-            }
+        while (walker.nextNode()) {
+          const node = walker.currentNode;
+          for (let i = 0; i < node.data.length; i++) {
+            const range = document.createRange();
+            range.setStart(node, i);
+            range.setEnd(node, i + 1);
+            const { left, right } = range.getBoundingClientRect();
+            const middle = (left + right) / 2;
+            const over = row.filter(box => middle > box.left && middle < box.right);
+            const first = key => over.find(box => box[key])?.[key] ?? null;
+            text += node.data[i] === '\u00a0' ? ' ' : node.data[i];
+            marks.push({ fill: first('fill'), border: first('border'), outline: first('outline') });
           }
-          tints.push({
-            text: text.replaceAll('\u00a0', ' '),
-            color: box.color,
-            border: box.border,
-            top,
-            left: box.left,
-          });
         }
       }
-      return tints.sort((a, b) => a.top - b.top || a.left - b.left);
+      return { text, marks };
     });
   }
 
-  /** Waits until the tints on the screen satisfy `condition`, and returns them. */
-  async waitForTints(condition, what) {
+  /** The marks under each of `ranges` of a text that is visible as a whole, or undefined while it is not on the screen. */
+  async shadesOf(text, ranges) {
+    const screen = await this.shades();
+    const at = screen.text.indexOf(text);
+    if (at < 0) return undefined;
+    return ranges.map(({ start, end }) => screen.marks.slice(at + start, at + end));
+  }
+
+  /** Repeats a look at the screen until `condition` holds for what it saw, and returns that. */
+  async until(look, condition, what) {
     const deadline = Date.now() + patience;
     for (;;) {
-      const tints = await this.tints();
-      if (condition(tints)) return tints;
+      const seen = await look();
+      if (condition(seen)) return seen;
       if (Date.now() > deadline) {
-        await this.screenshot('failure');
-        assert.fail(`no such tints within a minute: ${what}; on the screen: ${JSON.stringify(tints.slice(0, 40))}`);
+        await this.screenshot(`failure-${what.replaceAll(/\W+/g, '-')}`);
+        assert.fail(`not seen within a minute: ${what}; last seen: ${JSON.stringify(seen)?.slice(0, 2000)}`);
       }
       await this.page.waitForTimeout(100);
     }
