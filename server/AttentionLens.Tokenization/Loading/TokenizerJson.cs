@@ -1,0 +1,200 @@
+using AttentionLens.Tokenization.Decoders;
+using AttentionLens.Tokenization.Normalizers;
+using AttentionLens.Tokenization.Patterns;
+using AttentionLens.Tokenization.PostProcessors;
+using AttentionLens.Tokenization.PreTokenizers;
+using AttentionLens.Tokenization.Subwords;
+using AttentionLens.Tokenization.Unicode;
+
+namespace AttentionLens.Tokenization.Loading;
+
+/// <summary>Builds a pipeline from tokenizer.json. A component that is not reproduced exactly is refused by name.</summary>
+internal static class TokenizerJson
+{
+    public static TokenizerPipeline Load(JsonPart root)
+    {
+        var normalizer = root.Optional("normalizer") is { } n ? Normalizer(n) : null;
+        var preTokenizer = root.Optional("pre_tokenizer") is { } p ? PreTokenizer(p) : null;
+        var model = Model(root.Required("model"));
+        var postProcessor = root.Optional("post_processor") is { } post ? PostProcessor(post) : null;
+        var decoder = root.Optional("decoder") is { } d ? Decoder(d) : null;
+        var added = root.Optional("added_tokens") is { } tokens ? AddedTokens(tokens, model.Vocabulary) : [];
+        return new TokenizerPipeline(new AddedTokens(added, normalizer), preTokenizer, model, postProcessor, decoder);
+    }
+
+    private static List<AddedToken> AddedTokens(JsonPart part, Vocabulary vocabulary)
+    {
+        var result = new List<AddedToken>();
+        foreach (var item in part.Items())
+        {
+            var content = item.Required("content").Text();
+            var id = vocabulary.Find(content) ?? item.Required("id").Integer();
+            if (id < 0 || id > vocabulary.Size + 1_000_000)
+                throw item.Wrong("a token whose id follows the vocabulary");
+            var special = item.Flag("special", false);
+            result.Add(new AddedToken(
+                id, content, item.Flag("single_word", false), item.Flag("lstrip", false), item.Flag("rstrip", false),
+                item.Flag("normalized", !special), special));
+        }
+        return result;
+    }
+
+    private static Normalizer Normalizer(JsonPart part)
+    {
+        var type = part.Required("type").Text();
+        switch (type)
+        {
+            case "Sequence":
+                return new NormalizerSequence([.. part.Required("normalizers").Items().Select(Normalizer)]);
+            case "BertNormalizer":
+                var lowercase = part.Flag("lowercase", true);
+                return new BertNormalizer(
+                    part.Flag("clean_text", true), part.Flag("handle_chinese_chars", true), part.Flag("strip_accents", lowercase), lowercase);
+            case "NFC":
+                return new UnicodeNormalizer(compatible: false, compose: true);
+            case "NFD":
+                return UnicodeNormalizer.Nfd;
+            case "NFKC":
+                return new UnicodeNormalizer(compatible: true, compose: true);
+            case "NFKD":
+                return new UnicodeNormalizer(compatible: true, compose: false);
+            case "Lowercase":
+                return LowercaseNormalizer.Instance;
+            case "StripAccents":
+                return new Filter(UnicodeData.Mark);
+            default:
+                throw part.Unknown("normalizer", type);
+        }
+    }
+
+    private static PreTokenizer PreTokenizer(JsonPart part)
+    {
+        var type = part.Required("type").Text();
+        return type switch
+        {
+            "Sequence" => new PreTokenizerSequence([.. part.Required("pretokenizers").Items().Select(PreTokenizer)]),
+            "BertPreTokenizer" => new BertPreTokenizer(),
+            "WhitespaceSplit" => new SplitPreTokenizer(CharacterPattern.WhiteSpace, SplitBehavior.Removed),
+            "Punctuation" => new SplitPreTokenizer(CharacterPattern.Punctuation, Behavior(part, SplitBehavior.Isolated)),
+            "Digits" => new SplitPreTokenizer(
+                CharacterPattern.Number, part.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
+            _ => throw part.Unknown("pre-tokenizer", type),
+        };
+    }
+
+    private static SplitBehavior Behavior(JsonPart part, SplitBehavior fallback)
+    {
+        if (part.Optional("behavior") is not { } behavior)
+            return fallback;
+        return behavior.Text() switch
+        {
+            "Removed" => SplitBehavior.Removed,
+            "Isolated" => SplitBehavior.Isolated,
+            "MergedWithPrevious" => SplitBehavior.MergedWithPrevious,
+            "MergedWithNext" => SplitBehavior.MergedWithNext,
+            "Contiguous" => SplitBehavior.Contiguous,
+            var other => throw behavior.Unknown("split behaviour", other),
+        };
+    }
+
+    private static SubwordModel Model(JsonPart part)
+    {
+        // Files from before version 0.10 leave the type out.
+        var type = part.Optional("type")?.Text() ?? (part.Optional("merges") is null ? "WordPiece" : "BPE");
+        return type switch
+        {
+            "WordPiece" => new WordPiece(
+                ReadVocabulary(part.Required("vocab")), part.Text("unk_token", "[UNK]"),
+                part.Text("continuing_subword_prefix", "##"), part.Integer("max_input_chars_per_word", 100)),
+            "WordLevel" => new WordLevel(ReadVocabulary(part.Required("vocab")), part.Text("unk_token", "<unk>")),
+            _ => throw part.Unknown("model", type),
+        };
+    }
+
+    private static Vocabulary ReadVocabulary(JsonPart part)
+    {
+        var ids = new Dictionary<string, int>();
+        foreach (var (token, id) in part.Members())
+            ids[token] = id.Integer();
+        return Vocabulary.Create(ids);
+    }
+
+    private static PostProcessor PostProcessor(JsonPart part)
+    {
+        var type = part.Required("type").Text();
+        switch (type)
+        {
+            case "Sequence":
+                return new PostProcessorSequence([.. part.Required("processors").Items().Select(PostProcessor)]);
+            case "BertProcessing":
+                return TemplatePostProcessor.Bert(TokenPair(part.Required("cls")), TokenPair(part.Required("sep")));
+            case "RobertaProcessing":
+                var template = TemplatePostProcessor.Roberta(TokenPair(part.Required("cls")), TokenPair(part.Required("sep")));
+                return part.Flag("trim_offsets", true)
+                    ? new PostProcessorSequence([new TrimOffsetsPostProcessor(part.Flag("add_prefix_space", true)), template])
+                    : template;
+            case "ByteLevel":
+                return part.Flag("trim_offsets", true)
+                    ? new TrimOffsetsPostProcessor(part.Flag("add_prefix_space", true))
+                    : new PostProcessorSequence([]);
+            case "TemplateProcessing":
+                var special = SpecialTokens(part);
+                return new TemplatePostProcessor(Template(part.Required("single"), special, 1), Template(part.Required("pair"), special, 2));
+            default:
+                throw part.Unknown("post-processor", type);
+        }
+    }
+
+    private static (int, string) TokenPair(JsonPart part)
+    {
+        var items = part.Items().ToArray();
+        return items.Length == 2 ? (items[1].Integer(), items[0].Text()) : throw part.Wrong("a token and its id");
+    }
+
+    private static Dictionary<string, (int, string)[]> SpecialTokens(JsonPart part)
+    {
+        var result = new Dictionary<string, (int, string)[]>();
+        if (part.Optional("special_tokens") is not { } tokens)
+            return result;
+        foreach (var (name, token) in tokens.Members())
+        {
+            var ids = token.Required("ids").Items().Select(id => id.Integer()).ToArray();
+            var texts = token.Required("tokens").Items().Select(text => text.Text()).ToArray();
+            if (ids.Length != texts.Length)
+                throw token.Wrong("a special token with as many ids as spellings");
+            result[name] = [.. ids.Zip(texts)];
+        }
+        return result;
+    }
+
+    private static TemplatePart[] Template(JsonPart part, Dictionary<string, (int, string)[]> special, int sequences) =>
+    [
+        .. part.Items().Select(item =>
+        {
+            if (item.Optional("Sequence") is { } sequence)
+            {
+                var name = sequence.Required("id").Text();
+                var index = name switch { "A" => 0, "B" => 1, _ => throw sequence.Wrong("sequence A or B") };
+                return index < sequences
+                    ? TemplatePostProcessor.Text(index, sequence.Integer("type_id", 0))
+                    : throw sequence.Wrong("sequence A, the only one of a single text");
+            }
+            var token = item.Required("SpecialToken");
+            var id = token.Required("id").Text();
+            return special.TryGetValue(id, out var tokens)
+                ? new TemplatePart(null, tokens, token.Integer("type_id", 0))
+                : throw new TokenizerException($"{token.Path} names the special token '{Vocabulary.Shorten(id)}', which special_tokens lacks.");
+        }),
+    ];
+
+    private static Decoder Decoder(JsonPart part)
+    {
+        var type = part.Required("type").Text();
+        return type switch
+        {
+            "WordPiece" => new WordPieceDecoder(part.Text("prefix", "##"), part.Flag("cleanup", true)),
+            "Fuse" => new FuseDecoder(),
+            _ => throw part.Unknown("decoder", type),
+        };
+    }
+}
