@@ -1,5 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { StepError } from './process.mjs';
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
@@ -11,34 +10,29 @@ export function add(into, counts) {
   return into;
 }
 
-/** Counts of every .trx file in a folder, by test project; what `dotnet test` left there. */
-export async function readTrx(folder) {
-  const counts = new Map();
-  for (const name of await readdir(folder)) {
-    if (!name.endsWith('.trx')) continue;
-    const text = await readFile(path.join(folder, name), 'utf8');
-    const counter = /<Counters ([^>]*)>/.exec(text)?.[1] ?? '';
-    const number = key => Number(new RegExp(`\\b${key}="(\\d+)"`).exec(counter)?.[1] ?? 0);
-    const project = /codeBase="[^"]*?([^"/\\]+)\.dll"/.exec(text)?.[1];
-    if (!project) continue;
-    const total = number('total');
-    const passed = number('passed');
-    const skipped = total - number('executed');
-    counts.set(project, add(counts.get(project) ?? none(), { passed, skipped, failed: total - passed - skipped }));
-  }
-  return counts;
+/** Counts of a .trx file as `dotnet test` writes it. */
+export async function readTrx(file) {
+  const text = await read(file);
+  const counter = /<Counters ([^>]*)>/.exec(text)?.[1] ?? '';
+  const number = key => Number(new RegExp(`\\b${key}="(\\d+)"`).exec(counter)?.[1] ?? 0);
+  const skipped = number('total') - number('executed');
+  return { passed: number('passed'), skipped, failed: number('executed') - number('passed') };
 }
 
 /** Counts of a JUnit file as vitest and node:test write it. */
 export async function readJunit(file) {
-  const text = await readFile(file, 'utf8').catch(() => {
-    throw new StepError(`The tests ended without writing their results to ${file}.`);
-  });
+  const text = await read(file);
   const counts = none();
-  for (const [, , body] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
+  for (const [, , body] of text.matchAll(/<testcase\b((?:"[^"]*"|[^">])*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
     if (/<(failure|error)\b/.test(body ?? '')) counts.failed++;
     else if (/<skipped\b/.test(body ?? '')) counts.skipped++;
     else counts.passed++;
   }
   return counts;
+}
+
+function read(file) {
+  return readFile(file, 'utf8').catch(() => {
+    throw new StepError(`The tests ended without writing their results to ${file}.`);
+  });
 }
