@@ -1,0 +1,33 @@
+// Bundles the extension host (CommonJS for node) and the panel (one IIFE and one stylesheet) into dist/.
+import { build, context } from 'esbuild';
+
+const watch = process.argv.includes('--watch');
+const common = { bundle: true, sourcemap: watch, minify: !watch, logLevel: 'warning', legalComments: 'linked' };
+
+const targets = [
+  {
+    ...common,
+    entryPoints: { extension: 'src/extension.ts' },
+    outdir: 'dist',
+    platform: 'node',
+    // The extension host of the oldest supported VS Code runs node 20.
+    target: 'node20',
+    format: 'cjs',
+    external: ['vscode'],
+  },
+  {
+    ...common,
+    entryPoints: { panel: 'webview/main.tsx' },
+    outdir: 'dist',
+    platform: 'browser',
+    target: 'chrome122',
+    format: 'iife',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    loader: { '.ttf': 'file' },
+    assetNames: '[name]',
+  },
+];
+
+if (watch) for (const target of targets) await (await context(target)).watch();
+else await Promise.all(targets.map(target => build(target)));

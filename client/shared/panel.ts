@@ -1,0 +1,145 @@
+/**
+ * What the extension host and a panel say to each other. Small messages are plain objects; matrices travel from
+ * host to panel as ArrayBuffers. Everything is checked on arrival: an unknown message is ignored, never thrown.
+ */
+
+import type { Position, Range, RowParams, RowResult, TileParams, TileResult, TokensResult, View } from './protocol.js';
+
+/** Requests of the panel. The host adds the scope: a panel never names documents. */
+export interface PanelRequests {
+  tokens: { params: Record<string, never>; result: TokensResult };
+  row: { params: Omit<RowParams, 'scope'>; result: RowResult<ArrayBuffer> };
+  tile: { params: Omit<TileParams, 'scope'>; result: TileResult<ArrayBuffer> };
+}
+
+export type PanelMethod = keyof PanelRequests;
+
+export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile'];
+
+export type Scale = 'linear' | 'sqrt' | 'log';
+export type ColorMapName = 'cividis' | 'viridis' | 'magma' | 'inferno' | 'oranges';
+
+export interface PanelSettings {
+  readonly colorMap: ColorMapName;
+  readonly scale: Scale;
+}
+
+/** The text that a panel is about: enough to find it again after a reload. */
+export interface PanelTarget {
+  readonly uri: string;
+  readonly name: string;
+  /** What was asked to be shown; empty range = the segment around that position. */
+  readonly range: Range;
+}
+
+/** What a panel keeps over a reload, through setState. */
+export interface PanelState {
+  readonly target: PanelTarget;
+  readonly view: View;
+}
+
+export type ToPanel =
+  | {
+      readonly type: 'init';
+      readonly strings: Readonly<Record<string, string>>;
+      readonly settings: PanelSettings;
+      readonly view: View;
+    }
+  /** The text, the model or the server changed: what is drawn is out of date. Null: nothing is shown any more. */
+  | { readonly type: 'changed'; readonly target: PanelTarget | null }
+  | { readonly type: 'view'; readonly view: View }
+  | { readonly type: 'settings'; readonly settings: PanelSettings }
+  /** Cursor of the editor; null when it is outside the shown text. */
+  | { readonly type: 'cursor'; readonly position: Position | null }
+  | { readonly type: 'reply'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'failure'; readonly id: number; readonly message: string };
+
+export type FromPanel =
+  | { readonly type: 'ready' }
+  | { readonly type: 'request'; readonly id: number; readonly method: PanelMethod; readonly params: object }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'view'; readonly view: View }
+  /** Mark tokens in the editor while the pointer is on them. */
+  | { readonly type: 'mark'; readonly version: number; readonly query: Range | null; readonly key: Range | null }
+  /** Put the editor's cursor on a token. */
+  | { readonly type: 'reveal'; readonly version: number; readonly range: Range }
+  | { readonly type: 'command'; readonly command: PanelCommand };
+
+/** Commands that a panel may ask for; anything else is ignored. */
+export type PanelCommand = 'showAttention' | 'selectHead' | 'restartServer' | 'showLogs';
+
+export const panelCommands: readonly PanelCommand[] = ['showAttention', 'selectHead', 'restartServer', 'showLogs'];
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
+
+export const isPosition = (value: unknown): value is Position =>
+  isObject(value) && isCount(value.line) && isCount(value.character);
+
+export const isRange = (value: unknown): value is Range =>
+  isObject(value) && isPosition(value.start) && isPosition(value.end);
+
+const isPick = (value: unknown): boolean => value === 'mean' || isCount(value);
+const isOneOf = <T extends string>(value: unknown, names: readonly T[]): value is T =>
+  names.includes(value as T);
+
+export const isView = (value: unknown): value is View =>
+  isObject(value) &&
+  isPick(value.layer) &&
+  isPick(value.head) &&
+  (value.stack === undefined || isOneOf(value.stack, ['encoder', 'decoder', 'cross'])) &&
+  (value.method === undefined || typeof value.method === 'string');
+
+export const isPanelTarget = (value: unknown): value is PanelTarget =>
+  isObject(value) && typeof value.uri === 'string' && typeof value.name === 'string' && isRange(value.range);
+
+export const isPanelState = (value: unknown): value is PanelState =>
+  isObject(value) && isPanelTarget(value.target) && isView(value.view);
+
+const isRangeOrNull = (value: unknown): boolean => value === null || isRange(value);
+
+export function isFromPanel(value: unknown): value is FromPanel {
+  if (!isObject(value)) return false;
+  switch (value.type) {
+    case 'ready':
+      return true;
+    case 'request':
+      return isCount(value.id) && isOneOf(value.method, panelMethods) && isObject(value.params);
+    case 'cancel':
+      return isCount(value.id);
+    case 'view':
+      return isView(value.view);
+    case 'mark':
+      return isCount(value.version) && isRangeOrNull(value.query) && isRangeOrNull(value.key);
+    case 'reveal':
+      return isCount(value.version) && isRange(value.range);
+    case 'command':
+      return isOneOf(value.command, panelCommands);
+    default:
+      return false;
+  }
+}
+
+export function isToPanel(value: unknown): value is ToPanel {
+  if (!isObject(value)) return false;
+  switch (value.type) {
+    case 'init':
+      return isObject(value.strings) && isObject(value.settings) && isView(value.view);
+    case 'changed':
+      return value.target === null || isPanelTarget(value.target);
+    case 'view':
+      return isView(value.view);
+    case 'settings':
+      return isObject(value.settings);
+    case 'cursor':
+      return value.position === null || isPosition(value.position);
+    case 'reply':
+      return isCount(value.id) && 'result' in value;
+    case 'failure':
+      return isCount(value.id) && typeof value.message === 'string';
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The custom part of the language server protocol, as docs/protocol.md describes it. The panel sees the same
+ * results, except that base64 strings have become ArrayBuffers on the way (see panel.ts).
+ */
+
+export interface Position {
+  readonly line: number;
+  /** UTF-16 code units from the start of the line. */
+  readonly character: number;
+}
+
+export interface Range {
+  readonly start: Position;
+  readonly end: Position;
+}
+
+/** A non-empty range is the segment itself; an empty range stands for the segment around that position. */
+export interface Scope {
+  readonly textDocument: { readonly uri: string };
+  readonly range: Range;
+}
+
+export type Pick = number | 'mean';
+export type Stack = 'encoder' | 'decoder' | 'cross';
+
+/** Which attention is meant. Layers and heads count from 0, as in the literature's tools. */
+export interface View {
+  readonly layer: Pick;
+  readonly head: Pick;
+  readonly stack?: Stack;
+  readonly method?: string;
+}
+
+export interface ModelSummary {
+  readonly name: string;
+  readonly modelType: string;
+  readonly kind: 'encoder' | 'decoder' | 'encoderDecoder' | 'vision';
+  readonly layers: number;
+  readonly heads: number;
+  readonly decoderLayers?: number | null;
+  readonly decoderHeads?: number | null;
+  readonly maxPositions?: number | null;
+}
+
+export type Status = 'ok' | 'truncated' | 'stale' | 'empty' | 'modelMissing' | 'failed';
+
+export interface Result {
+  /** Version of the document the answer is about; an answer about another version is never painted. */
+  readonly version: number | null;
+  readonly status: Status;
+  readonly message?: string;
+}
+
+export interface TintsParams {
+  readonly scope: Scope;
+  readonly view: View;
+  /** Inside the segment: the token there is the query and the weights are its row. */
+  readonly position?: Position;
+}
+
+export interface TintsResult extends Result {
+  readonly range: Range;
+  readonly mode: 'row' | 'received';
+  readonly query?: Range | null;
+  readonly model: string;
+  readonly view: View;
+  /** Five numbers per token: start line, start character, end line, end character, index in the segment. */
+  readonly tokens: readonly number[];
+  /** One weight per token, 0..1. */
+  readonly weights: readonly number[];
+  /** One bucket per token, 0 (not tinted) to 11, by the square root of weight/max. */
+  readonly buckets: readonly number[];
+  readonly special: 'hidden' | 'shown' | 'renormalized';
+  /** Attention that went to tokens that are not shown. */
+  readonly specialMass: number;
+  readonly max: number;
+}
+
+export interface Token {
+  readonly index: number;
+  readonly id: number;
+  readonly text: string;
+  /** Null for tokens that the model adds, such as [CLS]. */
+  readonly range: Range | null;
+  readonly special: boolean;
+  readonly typeId: number;
+}
+
+export interface StackInfo {
+  readonly kind: Stack;
+  readonly layers: number;
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+}
+
+export interface TokensResult extends Result {
+  readonly range: Range;
+  readonly model: ModelSummary;
+  readonly tokens: readonly Token[];
+  readonly stacks: readonly StackInfo[];
+}
+
+export interface RowParams {
+  readonly scope: Scope;
+  readonly view: View;
+  readonly query: number;
+}
+
+/** Bytes are base64 between server and extension host, an ArrayBuffer between host and panel. */
+export interface RowResult<Bytes> extends Result {
+  /** float32, little endian, one per key. */
+  readonly weights: Bytes;
+}
+
+export interface TileParams {
+  readonly scope: Scope;
+  readonly view: View;
+  /** Half-open intervals of query and key indices. */
+  readonly rows: readonly [from: number, to: number];
+  readonly columns: readonly [from: number, to: number];
+  /** Rows and columns wanted; smaller than the intervals means pooling. */
+  readonly size: readonly [rows: number, columns: number];
+  readonly pooling: 'max' | 'mean';
+  /** True: float32; otherwise one byte per cell, weight * 255 rounded. */
+  readonly exact?: boolean;
+}
+
+export interface TileResult<Bytes> extends Result {
+  readonly data: Bytes;
+  readonly shape: readonly [rows: number, columns: number];
+  readonly max: number;
+}
+
+export interface ServerStatus {
+  readonly health: 'ok' | 'warning' | 'error';
+  readonly message?: string;
+  readonly model?: ModelSummary;
+  readonly busy: boolean;
+}
+
+/** Method name -> parameters and result, as they travel between extension host and server. */
+export interface ServerRequests {
+  'attentionLens/tints': { params: TintsParams; result: TintsResult };
+  'attentionLens/tokens': { params: { scope: Scope }; result: TokensResult };
+  'attentionLens/row': { params: RowParams; result: RowResult<string> };
+  'attentionLens/tile': { params: TileParams; result: TileResult<string> };
+  'attentionLens/modelInfo': { params: Record<string, never>; result: Result & ModelSummary };
+}
+
+export const statusNotification = 'attentionLens/status';
+
+export const isDrawable = (status: Status): boolean => status === 'ok' || status === 'truncated';
+
+/** "layer 3 · head 5", with the numbers that the server uses. */
+export function describeView(view: View, words: { layer: string; head: string; mean: string }): string {
+  const name = (word: string, pick: Pick) => (pick === 'mean' ? `${word} ${words.mean}` : `${word} ${pick}`);
+  return `${name(words.layer, view.layer)} · ${name(words.head, view.head)}`;
+}
+
+export const sameView = (a: View, b: View): boolean =>
+  a.layer === b.layer && a.head === b.head && a.stack === b.stack && a.method === b.method;

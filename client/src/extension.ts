@@ -1,0 +1,71 @@
+import * as vscode from 'vscode';
+import { isDrawable } from '../shared/protocol.js';
+import { registerCommands, showFailure } from './commands.js';
+import { CurrentView } from './current-view.js';
+import { hoverGate } from './hover-gate.js';
+import { Panels } from './panels.js';
+import { Server } from './server.js';
+import { serverSettings } from './settings.js';
+import { ShownTexts } from './shown-texts.js';
+import { StatusItems } from './status-items.js';
+import { TintDecorations } from './tint-decorations.js';
+import { Tints } from './tints.js';
+
+let running: Server | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = vscode.window.createOutputChannel('AttentionLens', { log: true });
+  const view = new CurrentView(context.workspaceState);
+  const shown = new ShownTexts();
+  const server = new Server(context, log, () => serverSettings(view.value), hoverGate(shown));
+  running = server;
+  const decorations = new TintDecorations();
+  const tints = new Tints(server, shown, view, decorations);
+  const status = new StatusItems(server, tints, shown, view);
+  const panels = new Panels({ extensionUri: context.extensionUri, server, shown, view, decorations });
+
+  // The same failure is told once; the status item keeps saying it until an answer comes.
+  let told: string | undefined;
+  const tell = (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    status.fail(message);
+    if (message !== told) void showFailure(log, error);
+    told = message;
+  };
+
+  context.subscriptions.push(
+    log,
+    view,
+    shown,
+    server,
+    decorations,
+    tints,
+    status,
+    panels,
+    registerCommands({ server, shown, view, panels, status }),
+    tints.onDidFail(tell),
+    tints.onDidAnswer(({ results }) => {
+      if (results.some(result => isDrawable(result.status))) told = undefined;
+    }),
+    shown.onDidChange(() => {
+      void vscode.commands.executeCommand('setContext', 'attentionLens.isShown', shown.isAny);
+    }),
+    view.onDidChange(() => void server.configure()),
+    vscode.workspace.onDidChangeConfiguration(async event => {
+      if (event.affectsConfiguration('attentionLens.server.path')) {
+        if (server.isRunning) await server.restart().catch(tell);
+      } else if (event.affectsConfiguration('attentionLens')) {
+        await server.configure();
+        tints.refreshAll();
+        panels.refresh();
+      }
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(async () => {
+      if (server.isRunning) await server.restart().catch(tell);
+    }),
+  );
+}
+
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+}

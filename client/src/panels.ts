@@ -1,0 +1,291 @@
+import * as crypto from 'node:crypto';
+import * as vscode from 'vscode';
+import {
+  type FromPanel,
+  isFromPanel,
+  isPanelState,
+  type PanelMethod,
+  type PanelTarget,
+  type ToPanel,
+} from '../shared/panel.js';
+import type { Range, Scope, View } from '../shared/protocol.js';
+import type { CurrentView } from './current-view.js';
+import { panelHtml } from './panel-html.js';
+import { panelStrings } from './panel-strings.js';
+import { isServed, type Server } from './server.js';
+import { panelSettings } from './settings.js';
+import type { ShownTexts } from './shown-texts.js';
+import { type TintDecorations, toRange } from './tint-decorations.js';
+
+export const panelType = 'attentionLens.panel';
+
+/** Edits rest this long before a panel is told that its picture is out of date (ms). */
+const editDelay = 250;
+
+export interface PanelHost {
+  readonly extensionUri: vscode.Uri;
+  readonly server: Server;
+  readonly shown: ShownTexts;
+  readonly view: CurrentView;
+  readonly decorations: TintDecorations;
+}
+
+/** The panels, one per document. */
+export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer {
+  private readonly panels = new Map<string, Panel>();
+  private readonly subscriptions: vscode.Disposable[];
+
+  constructor(private readonly host: PanelHost) {
+    const { shown, view, server } = host;
+    this.subscriptions = [
+      vscode.window.registerWebviewPanelSerializer(panelType, this),
+      shown.onDidChange(({ uri, change }) => this.panels.get(uri.toString())?.textChanged(change === 'edit')),
+      view.onDidChange(value => this.each(panel => panel.viewChanged(value))),
+      server.onDidRun(() => this.each(panel => panel.textChanged(false))),
+      vscode.window.onDidChangeTextEditorSelection(({ textEditor }) =>
+        this.panels.get(textEditor.document.uri.toString())?.cursorMoved(textEditor),
+      ),
+      vscode.workspace.onDidChangeConfiguration(event => {
+        if (event.affectsConfiguration('attentionLens')) this.each(panel => panel.settingsChanged());
+      }),
+    ];
+  }
+
+  open(document: vscode.TextDocument): void {
+    const known = this.panels.get(document.uri.toString());
+    if (known) {
+      known.reveal();
+      return;
+    }
+    const panel = vscode.window.createWebviewPanel(
+      panelType,
+      vscode.l10n.t('Attention: {0}', nameOf(document.uri)),
+      { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
+      {},
+    );
+    this.adopt(panel, document.uri);
+  }
+
+  /** After a window reload: the state says which text was shown, and it is shown again. */
+  async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    if (!isPanelState(state)) {
+      panel.dispose();
+      return;
+    }
+    const uri = vscode.Uri.parse(state.target.uri, true);
+    try {
+      const document = await vscode.workspace.openTextDocument(uri);
+      if (!isServed(document)) throw new Error('not a text document');
+      this.host.view.set(state.view);
+      if (this.host.shown.of(uri).length === 0) this.host.shown.show(uri, [state.target.range]);
+      this.adopt(panel, uri);
+    } catch {
+      // The file is gone: so is what the panel was about.
+      panel.dispose();
+    }
+  }
+
+  private adopt(panel: vscode.WebviewPanel, uri: vscode.Uri): void {
+    const key = uri.toString();
+    this.panels.set(key, new Panel(panel, uri, this.host, () => this.panels.delete(key)));
+  }
+
+  /** Clears pictures that no longer hold, such as after a change of model. */
+  refresh(): void {
+    this.each(panel => panel.textChanged(false));
+  }
+
+  private each(action: (panel: Panel) => void): void {
+    for (const panel of this.panels.values()) action(panel);
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(...this.subscriptions).dispose();
+    this.each(panel => panel.dispose());
+  }
+}
+
+const nameOf = (uri: vscode.Uri): string => uri.path.split('/').at(-1) ?? uri.toString();
+
+/** One webview panel: forwards questions to the server, decodes the answers, links panel and editor. */
+class Panel implements vscode.Disposable {
+  private readonly running = new Map<number, vscode.CancellationTokenSource>();
+  private readonly subscriptions: vscode.Disposable[];
+  private isReady = false;
+  private editTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly panel: vscode.WebviewPanel,
+    private readonly uri: vscode.Uri,
+    private readonly host: PanelHost,
+    onDispose: () => void,
+  ) {
+    const root = vscode.Uri.joinPath(host.extensionUri, 'dist');
+    panel.webview.options = { enableScripts: true, localResourceRoots: [root] };
+    panel.iconPath = vscode.Uri.joinPath(host.extensionUri, 'media', 'icon.png');
+    this.subscriptions = [
+      panel.webview.onDidReceiveMessage((message: unknown) => {
+        if (isFromPanel(message)) this.receive(message);
+        else host.server.log.warn('A panel sent a message that is not understood.');
+      }),
+      panel.onDidChangeViewState(() => {
+        // A hidden panel loses its content and asks anew with `ready` when it is shown again.
+        if (!panel.visible) this.suspend();
+      }),
+      panel.onDidDispose(() => {
+        this.dispose();
+        onDispose();
+      }),
+    ];
+    panel.webview.html = panelHtml(panel.webview, root, crypto.randomBytes(16).toString('base64'));
+  }
+
+  reveal(): void {
+    this.panel.reveal(undefined, true);
+  }
+
+  textChanged(isEdit: boolean): void {
+    clearTimeout(this.editTimer);
+    const tell = () => this.post({ type: 'changed', target: this.target() });
+    if (isEdit) this.editTimer = setTimeout(tell, editDelay);
+    else tell();
+  }
+
+  viewChanged(view: View): void {
+    this.post({ type: 'view', view });
+  }
+
+  settingsChanged(): void {
+    this.post({ type: 'settings', settings: panelSettings() });
+  }
+
+  cursorMoved(editor: vscode.TextEditor): void {
+    const { active, isEmpty } = editor.selection;
+    const isInside = isEmpty && this.shownText()?.id === this.host.shown.at(this.uri, active)?.id;
+    this.post({ type: 'cursor', position: isInside ? { line: active.line, character: active.character } : null });
+  }
+
+  /** The shown text that this panel is about: the one with the cursor, else the first. */
+  private shownText() {
+    const editor = this.editors()[0];
+    return (editor && this.host.shown.at(this.uri, editor.selection.active)) ?? this.host.shown.of(this.uri)[0];
+  }
+
+  private target(): PanelTarget | null {
+    const text = this.shownText();
+    return text ? { uri: this.uri.toString(), name: nameOf(this.uri), range: text.asked } : null;
+  }
+
+  /** Visible editors of the document, the active one first. */
+  private editors(): vscode.TextEditor[] {
+    const active = vscode.window.activeTextEditor;
+    return vscode.window.visibleTextEditors
+      .filter(editor => editor.document.uri.toString() === this.uri.toString())
+      .sort((a, b) => Number(b === active) - Number(a === active));
+  }
+
+  private receive(message: FromPanel): void {
+    switch (message.type) {
+      case 'ready': {
+        this.isReady = true;
+        this.post({
+          type: 'init',
+          strings: panelStrings(),
+          settings: panelSettings(),
+          view: this.host.view.value,
+        });
+        this.post({ type: 'changed', target: this.target() });
+        const editor = this.editors()[0];
+        if (editor) this.cursorMoved(editor);
+        break;
+      }
+      case 'request':
+        void this.answer(message.id, message.method, message.params);
+        break;
+      case 'cancel':
+        this.running.get(message.id)?.cancel();
+        break;
+      case 'view':
+        this.host.view.set(message.view);
+        break;
+      case 'mark':
+        this.mark(message.version, message.query, message.key);
+        break;
+      case 'reveal':
+        this.revealRange(message.version, message.range);
+        break;
+      case 'command':
+        void vscode.commands.executeCommand(`attentionLens.${message.command}`);
+        break;
+    }
+  }
+
+  private async answer(id: number, method: PanelMethod, params: object): Promise<void> {
+    const text = this.shownText();
+    if (!text) {
+      this.post({ type: 'failure', id, message: vscode.l10n.t('Nothing is shown in this document.') });
+      return;
+    }
+    const source = new vscode.CancellationTokenSource();
+    this.running.set(id, source);
+    try {
+      const scope: Scope = { textDocument: { uri: this.uri.toString() }, range: text.asked };
+      const result = await this.host.server.request(
+        `attentionLens/${method}`,
+        // The panel's own type ties these parameters to the method; here they are passed on as they are.
+        { ...params, scope } as never,
+        source.token,
+      );
+      if (result) this.post({ type: 'reply', id, result: withBuffers(result) });
+      else this.post({ type: 'failure', id, message: vscode.l10n.t('The question was overtaken by a newer one.') });
+    } catch (error) {
+      this.post({ type: 'failure', id, message: error instanceof Error ? error.message : String(error) });
+    } finally {
+      this.running.delete(id);
+      source.dispose();
+    }
+  }
+
+  private mark(version: number, query: Range | null, key: Range | null): void {
+    for (const editor of this.editors()) {
+      if (editor.document.version === version) this.host.decorations.mark(editor, query, key);
+    }
+  }
+
+  private revealRange(version: number, range: Range): void {
+    const editor = this.editors()[0];
+    if (!editor || editor.document.version !== version) return;
+    const target = toRange(range);
+    editor.selection = new vscode.Selection(target.start, target.start);
+    editor.revealRange(target, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  }
+
+  private post(message: ToPanel): void {
+    if (this.isReady) void this.panel.webview.postMessage(message);
+  }
+
+  private suspend(): void {
+    this.isReady = false;
+    for (const source of this.running.values()) source.cancel();
+    for (const editor of this.editors()) this.host.decorations.mark(editor, null, null);
+  }
+
+  dispose(): void {
+    clearTimeout(this.editTimer);
+    this.suspend();
+    vscode.Disposable.from(...this.subscriptions).dispose();
+    this.panel.dispose();
+  }
+}
+
+const byteFields = ['weights', 'data'] as const;
+
+/** Base64 strings become ArrayBuffers of their own: a view of node's pool would send the whole pool. */
+function withBuffers(result: object): object {
+  const copy: Record<string, unknown> = { ...result };
+  for (const field of byteFields) {
+    const value = copy[field];
+    if (typeof value === 'string') copy[field] = new Uint8Array(Buffer.from(value, 'base64')).buffer;
+  }
+  return copy;
+}

@@ -1,0 +1,35 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+
+export interface ServerPathOptions {
+  readonly extensionPath: string;
+  /** Setting attentionLens.server.path; already dropped by VS Code in an untrusted workspace. */
+  readonly configured: string;
+  readonly isTrusted: boolean;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly platform: NodeJS.Platform;
+}
+
+/**
+ * Path of the server executable: the setting, then ATTENTIONLENS_SERVER (development), then the one that comes
+ * with the extension. A path is executable input, so an untrusted workspace gets the extension's own server.
+ *
+ * @throws Error with one sentence for the user when there is no such file.
+ */
+export function findServer(options: ServerPathOptions): string {
+  const own = path.join(options.extensionPath, 'server', executableName(options.platform));
+  const configured = options.isTrusted ? expandHome(options.configured.trim()) : '';
+  const chosen = configured || options.environment.ATTENTIONLENS_SERVER || own;
+  if (fs.existsSync(chosen)) return chosen;
+  throw new Error(
+    chosen === own
+      ? `The AttentionLens server is missing from the extension (${own}). Install the package for your platform, or set attentionLens.server.path.`
+      : `There is no AttentionLens server at ${chosen}. Check the setting attentionLens.server.path.`,
+  );
+}
+
+const executableName = (platform: NodeJS.Platform): string =>
+  platform === 'win32' ? 'attention-lens.exe' : 'attention-lens';
+
+const expandHome = (file: string): string => (file.startsWith('~/') ? path.join(os.homedir(), file.slice(2)) : file);

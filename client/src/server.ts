@@ -1,0 +1,206 @@
+import * as vscode from 'vscode';
+import {
+  CloseAction,
+  ConnectionError,
+  DidChangeConfigurationNotification,
+  ErrorAction,
+  ErrorCodes,
+  type Executable,
+  LanguageClient,
+  LSPErrorCodes,
+  type Middleware,
+  ResponseError,
+  RevealOutputChannelOn,
+  State,
+} from 'vscode-languageclient/node';
+import { type ServerRequests, type ServerStatus, statusNotification } from '../shared/protocol.js';
+import { findServer } from './server-path.js';
+import { type ServerSettings, section, serverPath } from './settings.js';
+
+/** Documents whose text the server gets. Diff sides and output channels are left out on purpose. */
+export const documentSelector = [
+  { scheme: 'file' },
+  { scheme: 'untitled' },
+  { scheme: 'vscode-vfs' },
+  { scheme: 'vscode-userdata' },
+];
+
+export const isServed = (document: vscode.TextDocument): boolean =>
+  documentSelector.some(filter => filter.scheme === document.uri.scheme);
+
+/** A failure the user is told about in one sentence. */
+export class ServerError extends Error {}
+
+const crashWindow = 180_000;
+const maxCrashes = 5;
+
+/** The language server: started with the first question, restarted when it dies. */
+export class Server implements vscode.Disposable {
+  private client: LanguageClient | undefined;
+  private starting: Promise<LanguageClient> | undefined;
+  private restarting: Promise<void> | undefined;
+  private restartQueued = false;
+  private crashes: number[] = [];
+
+  private readonly ran = new vscode.EventEmitter<void>();
+  private readonly reported = new vscode.EventEmitter<ServerStatus>();
+
+  /** Fires whenever a server is ready for questions: at first, after a restart, after a crash. */
+  readonly onDidRun = this.ran.event;
+  readonly onDidReport = this.reported.event;
+
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    readonly log: vscode.LogOutputChannel,
+    private readonly settings: () => ServerSettings,
+    private readonly middleware: Middleware,
+  ) {}
+
+  get isRunning(): boolean {
+    return this.client?.state === State.Running;
+  }
+
+  /**
+   * Asks the server, starting it if need be.
+   *
+   * @returns undefined when the question was cancelled or overtaken by an edit.
+   * @throws ServerError with one sentence for the user.
+   */
+  async request<M extends keyof ServerRequests>(
+    method: M,
+    params: ServerRequests[M]['params'],
+    token: vscode.CancellationToken,
+  ): Promise<ServerRequests[M]['result'] | undefined> {
+    const client = await this.start();
+    if (token.isCancellationRequested) return undefined;
+    try {
+      return await client.sendRequest<ServerRequests[M]['result']>(method, params, token);
+    } catch (error) {
+      if (token.isCancellationRequested || isOvertaken(error) || isConnectionLost(error)) return undefined;
+      this.log.error(`${method}: ${String(error)}`);
+      throw new ServerError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async start(): Promise<LanguageClient> {
+    if (this.client && (this.client.state === State.Running || this.client.state === State.Starting)) {
+      await this.client.start();
+      return this.client;
+    }
+    this.starting ??= this.launch().finally(() => {
+      this.starting = undefined;
+    });
+    return this.starting;
+  }
+
+  /** One restart at a time, and at most one more queued behind it. */
+  async restart(): Promise<void> {
+    this.restartQueued = true;
+    this.restarting ??= (async () => {
+      try {
+        while (this.restartQueued) {
+          this.restartQueued = false;
+          this.crashes = [];
+          await this.stop();
+          await this.start();
+        }
+      } finally {
+        this.restarting = undefined;
+      }
+    })();
+    return this.restarting;
+  }
+
+  async configure(): Promise<void> {
+    if (!this.client || !this.isRunning) return;
+    await this.client.sendNotification(DidChangeConfigurationNotification.type, {
+      settings: { [section]: this.settings() },
+    });
+  }
+
+  async stop(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    if (!client) return;
+    try {
+      if (client.needsStop()) await client.stop();
+    } catch (error) {
+      this.log.warn(`The server did not stop in order: ${String(error)}`);
+    }
+    await client.dispose().catch(() => undefined);
+  }
+
+  private async launch(): Promise<LanguageClient> {
+    await this.stop();
+    let command: string;
+    try {
+      command = findServer({
+        extensionPath: this.context.extensionPath,
+        configured: serverPath(),
+        isTrusted: vscode.workspace.isTrusted,
+        environment: process.env,
+        platform: process.platform,
+      });
+    } catch (error) {
+      throw new ServerError(error instanceof Error ? error.message : String(error));
+    }
+    this.log.info(`Starting ${command}`);
+    const executable: Executable = { command, args: ['serve', '--stdio'] };
+    const client = new LanguageClient(section, 'AttentionLens', executable, {
+      documentSelector,
+      initializationOptions: this.settings(),
+      outputChannel: this.log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      middleware: this.middleware,
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => this.closed(),
+      },
+    });
+    client.onNotification(statusNotification, (status: ServerStatus) => this.reported.fire(status));
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running && this.client === client) this.ran.fire();
+    });
+    this.client = client;
+    try {
+      await client.start();
+    } catch (error) {
+      this.client = undefined;
+      this.log.error(`${command}: ${String(error)}`);
+      throw new ServerError(`The AttentionLens server ${command} did not start. The log says why.`);
+    }
+    return client;
+  }
+
+  private closed(): { action: CloseAction; handled: boolean; message?: string } {
+    const now = Date.now();
+    this.crashes = [...this.crashes.filter(time => now - time < crashWindow), now];
+    if (this.crashes.length < maxCrashes) {
+      this.log.warn('The server ended unexpectedly; starting it again.');
+      return { action: CloseAction.Restart, handled: true };
+    }
+    const message = 'The AttentionLens server ended five times within three minutes and stays stopped.';
+    this.log.error(message);
+    this.reported.fire({ health: 'error', message, busy: false });
+    return { action: CloseAction.DoNotRestart, handled: true };
+  }
+
+  dispose(): void {
+    this.ran.dispose();
+    this.reported.dispose();
+  }
+}
+
+/** Unlike the built-in features, a custom request gets these raw. */
+const isOvertaken = (error: unknown): boolean =>
+  error instanceof ResponseError &&
+  (error.code === LSPErrorCodes.ContentModified ||
+    error.code === LSPErrorCodes.RequestCancelled ||
+    error.code === LSPErrorCodes.ServerCancelled);
+
+/** A server that died comes back by itself, and whoever asked asks again on onDidRun. */
+const isConnectionLost = (error: unknown): boolean =>
+  error instanceof ConnectionError ||
+  (error instanceof ResponseError &&
+    (error.code === ErrorCodes.PendingResponseRejected || error.code === ErrorCodes.ConnectionInactive));

@@ -1,0 +1,45 @@
+import * as vscode from 'vscode';
+import type { ColorMapName, PanelSettings, Scale } from '../shared/panel.js';
+import type { Pick, View } from '../shared/protocol.js';
+
+export const section = 'attentionLens';
+
+/** The section as the server takes it, in initializationOptions and in workspace/didChangeConfiguration. */
+export interface ServerSettings {
+  readonly model: string;
+  readonly layer: Pick;
+  readonly head: Pick;
+  readonly specialTokens: 'hide' | 'show' | 'renormalize';
+  readonly segment: 'paragraph' | 'sentence' | 'line';
+  /** 0: as many as the machine offers. */
+  readonly threads: number;
+  readonly cacheMegabytes: number;
+  readonly hover: { readonly top: number };
+}
+
+export type HoverWhen = 'shown' | 'always' | 'never';
+
+const get = <T>(key: string, fallback: T): T => vscode.workspace.getConfiguration(section).get<T>(key, fallback);
+
+export const configuredView = (): View => ({ layer: get<Pick>('layer', 'mean'), head: get<Pick>('head', 'mean') });
+
+/** The view that is shown now replaces the configured one, so that hovers speak of the same head as the tints. */
+export const serverSettings = (view: View): ServerSettings => ({
+  model: get('model', ''),
+  layer: view.layer,
+  head: view.head,
+  specialTokens: get<ServerSettings['specialTokens']>('specialTokens', 'hide'),
+  segment: get<ServerSettings['segment']>('segment', 'paragraph'),
+  threads: get('threads', 0),
+  cacheMegabytes: get('cacheMegabytes', 512),
+  hover: { top: get('hover.top', 5) },
+});
+
+export const hoverWhen = (): HoverWhen => get<HoverWhen>('hover.when', 'shown');
+
+export const serverPath = (): string => get('server.path', '');
+
+export const panelSettings = (): PanelSettings => ({
+  colorMap: get<ColorMapName>('colorMap', 'cividis'),
+  scale: get<Scale>('scale', 'sqrt'),
+});

@@ -1,0 +1,89 @@
+import * as vscode from 'vscode';
+import type { ModelSummary, ServerStatus, TintsResult } from '../shared/protocol.js';
+import type { CurrentView } from './current-view.js';
+import { documentSelector, type Server } from './server.js';
+import type { ShownTexts } from './shown-texts.js';
+import type { Tints } from './tints.js';
+import { viewLabel } from './view-words.js';
+
+/**
+ * Says model, layer and head: in the language status always, in the status bar only while the active editor
+ * shows attention.
+ */
+export class StatusItems implements vscode.Disposable {
+  private readonly language = vscode.languages.createLanguageStatusItem('attentionLens', documentSelector);
+  private readonly bar = vscode.window.createStatusBarItem('attentionLens.view', vscode.StatusBarAlignment.Right, 90);
+  private readonly subscriptions: vscode.Disposable[];
+  private status: ServerStatus = { health: 'ok', busy: false };
+  private notice: string | undefined;
+  private resolved: TintsResult | undefined;
+
+  constructor(
+    server: Server,
+    tints: Tints,
+    private readonly shown: ShownTexts,
+    private readonly view: CurrentView,
+  ) {
+    this.language.name = 'AttentionLens';
+    this.bar.name = 'AttentionLens';
+    this.language.command = { command: 'attentionLens.selectHead', title: vscode.l10n.t('Select layer and head') };
+    this.bar.command = 'attentionLens.selectHead';
+    this.subscriptions = [
+      this.language,
+      this.bar,
+      server.onDidReport(status => {
+        this.status = status;
+        this.update();
+      }),
+      tints.onDidAnswer(({ editor, results }) => {
+        if (editor !== vscode.window.activeTextEditor) return;
+        this.resolved = results.find(result => result.model) ?? this.resolved;
+        this.notice = results.find(result => result.status !== 'ok')?.message;
+        this.update();
+      }),
+      shown.onDidChange(() => this.update()),
+      view.onDidChange(() => this.update()),
+      vscode.window.onDidChangeActiveTextEditor(() => this.update()),
+    ];
+    this.update();
+  }
+
+  get model(): ModelSummary | undefined {
+    return this.status.model;
+  }
+
+  /** A failure that stands until the next good answer. */
+  fail(message: string): void {
+    this.notice = message;
+    this.update();
+  }
+
+  private update(): void {
+    const view = viewLabel(this.view.value);
+    const model = this.status.model?.name ?? this.resolved?.model;
+    const message = this.status.health === 'ok' ? this.notice : (this.status.message ?? this.notice);
+    this.language.text = model ? `${model} · ${view}` : view;
+    this.language.detail = message ?? vscode.l10n.t('AttentionLens');
+    this.language.busy = this.status.busy;
+    this.language.severity =
+      this.status.health === 'error'
+        ? vscode.LanguageStatusSeverity.Error
+        : message
+          ? vscode.LanguageStatusSeverity.Warning
+          : vscode.LanguageStatusSeverity.Information;
+
+    const editor = vscode.window.activeTextEditor;
+    const isActive = editor !== undefined && this.shown.of(editor.document.uri).length > 0;
+    this.bar.text = `${message ? '$(warning)' : '$(eye)'} ${view}`;
+    this.bar.tooltip = [model && vscode.l10n.t('AttentionLens: {0}', model), vscode.l10n.t('Numbers count from 0'), message]
+      .filter(Boolean)
+      .join('\n');
+    this.bar.accessibilityInformation = { label: vscode.l10n.t('AttentionLens shows {0}', view) };
+    if (isActive) this.bar.show();
+    else this.bar.hide();
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(...this.subscriptions).dispose();
+  }
+}

@@ -1,0 +1,78 @@
+import * as vscode from 'vscode';
+import { type ModelSummary, type Pick, sameView, type Stack, type View } from '../shared/protocol.js';
+import type { CurrentView } from './current-view.js';
+import { stackLabel, viewLabel } from './view-words.js';
+
+interface ViewItem extends vscode.QuickPickItem {
+  readonly view?: View;
+}
+
+interface Shape {
+  readonly stack?: Stack;
+  readonly layers: number;
+  readonly heads: number;
+}
+
+function shapesOf(model: ModelSummary): Shape[] {
+  if (model.kind !== 'encoderDecoder') return [{ layers: model.layers, heads: model.heads }];
+  const layers = model.decoderLayers ?? model.layers;
+  const heads = model.decoderHeads ?? model.heads;
+  return [
+    { stack: 'encoder', layers: model.layers, heads: model.heads },
+    { stack: 'decoder', layers, heads },
+    { stack: 'cross', layers, heads },
+  ];
+}
+
+const picks = (count: number): Pick[] => ['mean', ...Array.from({ length: count }, (_, index) => index)];
+
+/** Every layer and head of the model, means included, grouped by layer. */
+export function viewItems(model: ModelSummary): ViewItem[] {
+  const items: ViewItem[] = [];
+  for (const { stack, layers, heads } of shapesOf(model)) {
+    for (const layer of picks(layers)) {
+      const group = layer === 'mean' ? vscode.l10n.t('mean of all layers') : vscode.l10n.t('layer {0}', layer);
+      items.push({
+        label: stack ? `${stackLabel(stack)} · ${group}` : group,
+        kind: vscode.QuickPickItemKind.Separator,
+      });
+      for (const head of picks(heads)) {
+        const view: View = stack ? { layer, head, stack } : { layer, head };
+        items.push({ label: viewLabel(view), view });
+      }
+    }
+  }
+  return items;
+}
+
+/** A quick pick that shows each view while it is gone through, and goes back on Escape. */
+export function pickView(model: ModelSummary, current: CurrentView): Promise<void> {
+  const before = current.value;
+  const picker = vscode.window.createQuickPick<ViewItem>();
+  picker.title = vscode.l10n.t('Layer and head of {0}', model.name);
+  picker.placeholder = vscode.l10n.t('Type numbers, such as 3 5, or go through the list to see each one');
+  picker.items = viewItems(model);
+  const active = picker.items.find(item => item.view && sameView(item.view, before));
+  if (active) picker.activeItems = [active];
+  return new Promise(resolve => {
+    let accepted = false;
+    let isMoved = false;
+    picker.onDidChangeActive(([item]) => {
+      // The first event only reports where the list starts.
+      if (item?.view && (isMoved || item !== active)) current.set(item.view);
+      isMoved = true;
+    });
+    picker.onDidAccept(() => {
+      accepted = true;
+      const view = picker.activeItems[0]?.view;
+      if (view) current.set(view);
+      picker.hide();
+    });
+    picker.onDidHide(() => {
+      if (!accepted) current.set(before);
+      picker.dispose();
+      resolve();
+    });
+    picker.show();
+  });
+}
