@@ -82,8 +82,7 @@ export const isRange = (value: unknown): value is Range =>
   isObject(value) && isPosition(value.start) && isPosition(value.end);
 
 const isPick = (value: unknown): boolean => value === 'mean' || isCount(value);
-const isOneOf = <T extends string>(value: unknown, names: readonly T[]): value is T =>
-  names.includes(value as T);
+const isOneOf = <T extends string>(value: unknown, names: readonly T[]): value is T => names.includes(value as T);
 
 export const isView = (value: unknown): value is View =>
   isObject(value) &&

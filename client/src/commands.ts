@@ -93,8 +93,6 @@ export async function showFailure(log: vscode.LogOutputChannel, error: unknown):
   if (!(error instanceof ServerError)) log.error(error instanceof Error ? error : String(error));
   const showLogs = vscode.l10n.t('Show Logs');
   const text =
-    error instanceof ServerError
-      ? error.message
-      : vscode.l10n.t('AttentionLens could not do that. The log says why.');
+    error instanceof ServerError ? error.message : vscode.l10n.t('AttentionLens could not do that. The log says why.');
   if ((await vscode.window.showErrorMessage(text, showLogs)) === showLogs) log.show(true);
 }

@@ -75,7 +75,11 @@ export class StatusItems implements vscode.Disposable {
     const editor = vscode.window.activeTextEditor;
     const isActive = editor !== undefined && this.shown.of(editor.document.uri).length > 0;
     this.bar.text = `${message ? '$(warning)' : '$(eye)'} ${view}`;
-    this.bar.tooltip = [model && vscode.l10n.t('AttentionLens: {0}', model), vscode.l10n.t('Numbers count from 0'), message]
+    this.bar.tooltip = [
+      model && vscode.l10n.t('AttentionLens: {0}', model),
+      vscode.l10n.t('Numbers count from 0'),
+      message,
+    ]
       .filter(Boolean)
       .join('\n');
     this.bar.accessibilityInformation = { label: vscode.l10n.t('AttentionLens shows {0}', view) };

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { type ModelSummary, type Pick, sameView, type Stack, type View } from '../shared/protocol.js';
+import { type ModelSummary, type Pick, type Stack, sameView, type View } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import { stackLabel, viewLabel } from './view-words.js';
 

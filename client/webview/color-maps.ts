@@ -1,0 +1,59 @@
+import {
+  interpolateCividis,
+  interpolateInferno,
+  interpolateMagma,
+  interpolateOranges,
+  interpolateViridis,
+} from 'd3-scale-chromatic';
+import type { ColorMapName, Scale } from '../shared/panel.js';
+
+const interpolators: Readonly<Record<ColorMapName, (t: number) => string>> = {
+  cividis: interpolateCividis,
+  viridis: interpolateViridis,
+  magma: interpolateMagma,
+  inferno: interpolateInferno,
+  // From light to dark in the library; here 0 is always the dark end, as in the others.
+  oranges: t => interpolateOranges(1 - t),
+};
+
+export const levels = 256;
+
+/** RGBA words of 256 levels, ready for ImageData; level 0 is the end that is closest to the background. */
+export function colorTable(name: ColorMapName, isLight: boolean): Uint32Array {
+  const interpolate = interpolators[name];
+  const table = new Uint32Array(levels);
+  for (let level = 0; level < levels; level++) {
+    const t = level / (levels - 1);
+    const [r, g, b] = parseColor(interpolate(isLight ? 1 - t : t));
+    // Little endian on every machine that VS Code runs on: alpha is the highest byte.
+    table[level] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  }
+  return table;
+}
+
+export const cssColor = (word: number): string => `rgb(${word & 255}, ${(word >> 8) & 255}, ${(word >> 16) & 255})`;
+
+function parseColor(color: string): [number, number, number] {
+  const hex = /^#(..)(..)(..)$/.exec(color);
+  if (hex)
+    return [Number.parseInt(hex[1] ?? '', 16), Number.parseInt(hex[2] ?? '', 16), Number.parseInt(hex[3] ?? '', 16)];
+  const [r = 0, g = 0, b = 0] = (color.match(/\d+(\.\d+)?/g) ?? []).map(Number);
+  return [Math.round(r), Math.round(g), Math.round(b)];
+}
+
+/** Weights below this are one colour on the logarithmic scale. */
+const logFloor = 1e-4;
+
+/** Maps a weight to 0..1 for the colour table; max is the strongest weight shown. */
+export function scaled(weight: number, max: number, scale: Scale): number {
+  if (!(max > 0) || weight <= 0) return 0;
+  const share = Math.min(1, weight / max);
+  switch (scale) {
+    case 'linear':
+      return share;
+    case 'sqrt':
+      return Math.sqrt(share);
+    case 'log':
+      return share <= logFloor ? 0 : 1 - Math.log(share) / Math.log(logFloor);
+  }
+}

@@ -1,0 +1,23 @@
+import type { Position, Range, Token } from '../shared/protocol.js';
+
+/** What a token is called in a panel: the piece that the model sees, without the markers of byte-level vocabularies. */
+export function labelOf(token: Token): string {
+  const text = token.text.replace(/^[Ġ▁]+/, '').replaceAll('Ċ', '⏎');
+  return text === '' ? '␣' : text;
+}
+
+const isBefore = (a: Position, b: Position): boolean =>
+  a.line < b.line || (a.line === b.line && a.character < b.character);
+
+const holds = (range: Range, position: Position): boolean =>
+  !isBefore(position, range.start) && isBefore(position, range.end);
+
+const endsAt = (range: Range, position: Position): boolean =>
+  range.end.line === position.line && range.end.character === position.character;
+
+/** The token at a cursor: the one that it stands in, else the one that it stands right behind. */
+export function tokenAt(tokens: readonly Token[], position: Position): number | null {
+  const inside = tokens.find(token => token.range && holds(token.range, position));
+  const behind = inside ?? tokens.find(token => token.range && endsAt(token.range, position));
+  return behind?.index ?? null;
+}

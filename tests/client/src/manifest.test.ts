@@ -1,0 +1,129 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const client = fileURLToPath(new URL('../../../client/', import.meta.url));
+const read = (file: string) => JSON.parse(readFileSync(path.join(client, file), 'utf8'));
+const manifest = read('package.json');
+const { contributes } = manifest;
+
+const strings = (value: unknown): string[] =>
+  typeof value === 'string'
+    ? [value]
+    : typeof value === 'object' && value !== null
+      ? Object.values(value).flatMap(strings)
+      : [];
+
+describe('package.json', () => {
+  it('names files that exist', () => {
+    expect(existsSync(path.join(client, manifest.icon))).toBe(true);
+    expect(manifest.icon).toMatch(/\.png$/);
+    expect(existsSync(path.join(client, manifest.l10n))).toBe(true);
+  });
+
+  it('asks for the VS Code whose API it is compiled against', () => {
+    expect(manifest.engines.vscode).toBe(`^${manifest.devDependencies['@types/vscode']}`);
+  });
+
+  it('has a text for each placeholder, and no text too many', () => {
+    const keys = new Set(strings(manifest).flatMap(text => (/^%.+%$/.test(text) ? [text.slice(1, -1)] : [])));
+    expect([...keys].sort()).toEqual(Object.keys(read('package.nls.json')).sort());
+  });
+
+  it('has a Cmd twin for each Ctrl key binding', () => {
+    for (const { key, mac, when } of contributes.keybindings) {
+      expect(mac).toBe(key.replace('ctrl', 'cmd'));
+      expect(when).toBeTruthy();
+    }
+  });
+
+  it('gives each command the category and a title', () => {
+    for (const command of contributes.commands) {
+      expect(command.command).toMatch(/^attentionLens\.\w+$/);
+      expect(command.category).toBe('AttentionLens');
+      expect(command.title).toMatch(/^%.+%$/);
+    }
+  });
+
+  it('puts only its own commands into menus and key bindings', () => {
+    const known = contributes.commands.map(({ command }: { command: string }) => command);
+    const used = [...Object.values(contributes.menus), contributes.keybindings]
+      .flat()
+      .map(entry => (entry as { command: string }).command);
+    for (const command of used) expect(known).toContain(command);
+  });
+
+  it('gives each setting a scope, a default and a description', () => {
+    for (const setting of Object.values<Record<string, unknown>>(contributes.configuration.properties)) {
+      expect(setting).toHaveProperty('scope');
+      expect(setting).toHaveProperty('default');
+      expect(setting.markdownDescription).toMatch(/^%.+%$/);
+    }
+  });
+
+  it('keeps paths of executable input out of untrusted workspaces', () => {
+    expect(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations).toEqual([
+      'attentionLens.server.path',
+      'attentionLens.model',
+    ]);
+  });
+});
+
+describe('theme colours', () => {
+  const colors = new Map<string, Record<string, string>>(
+    contributes.colors.map((color: { id: string; defaults: Record<string, string> }) => [color.id, color.defaults]),
+  );
+
+  it('exist for each theme kind', () => {
+    for (const defaults of colors.values()) {
+      expect(Object.keys(defaults).sort()).toEqual(['dark', 'highContrast', 'highContrastLight', 'light']);
+    }
+  });
+
+  // Editor background and text of VS Code's own Dark Modern and Light Modern themes. WCAG AA for text: 4.5.
+  it.each([
+    ['dark', [31, 31, 31], [204, 204, 204]],
+    ['light', [255, 255, 255], [59, 59, 59]],
+  ] as const)('leave text legible on every tint (%s)', (kind, background, text) => {
+    const strengths: number[] = [];
+    for (let bucket = 1; bucket <= 11; bucket++) {
+      const tint = over(colors.get(`attentionLens.weight${bucket}Background`)?.[kind] ?? '', background);
+      expect(contrast(luminance(text), luminance(tint)), `bucket ${bucket}`).toBeGreaterThanOrEqual(4.5);
+      strengths.push(contrast(luminance(tint), luminance(background)));
+    }
+    expect(strengths).toEqual([...strengths].sort((a, b) => a - b));
+  });
+
+  it('give high contrast themes borders instead of fills', () => {
+    for (let bucket = 1; bucket <= 11; bucket++) {
+      for (const [kind, background] of [
+        ['highContrast', [0, 0, 0]],
+        ['highContrastLight', [255, 255, 255]],
+      ] as const) {
+        expect(colors.get(`attentionLens.weight${bucket}Background`)?.[kind]).toBe('#00000000');
+        const border = over(colors.get(`attentionLens.weight${bucket}Border`)?.[kind] ?? '', background);
+        expect(contrast(luminance(border), luminance(background))).toBeGreaterThanOrEqual(7);
+      }
+    }
+  });
+});
+
+type Rgb = readonly [number, number, number];
+
+function over(color: string, background: Rgb): Rgb {
+  const [r = 0, g = 0, b = 0, a = 255] = (color.match(/[0-9a-f]{2}/gi) ?? []).map(part => Number.parseInt(part, 16));
+  const mix = (top: number, bottom: number) => (top * a + bottom * (255 - a)) / 255;
+  return [mix(r, background[0]), mix(g, background[1]), mix(b, background[2])];
+}
+
+/** Relative luminance as WCAG 2 defines it. */
+function luminance([r, g, b]: Rgb): number {
+  const linear = (value: number) => {
+    const share = value / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  };
+  return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+}
+
+const contrast = (a: number, b: number): number => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
