@@ -63,6 +63,9 @@ public sealed record Annotation
 
     public string? To { get; init; }
 
+    /// <summary>Named values: <c>negated</c> = <c>true</c>, <c>wikidata</c> = <c>Q90</c>. A free comment is the attribute <see cref="Note"/>.</summary>
+    public ImmutableSortedDictionary<string, string> Attributes { get; init; } = NoAttributes;
+
     public string? By { get; init; }
 
     /// <summary>When it was last changed; decides between two edits of one annotation.</summary>
@@ -70,6 +73,10 @@ public sealed record Annotation
 
     /// <summary>Fields of a later version or another tool, in file order, written back as they came.</summary>
     public ImmutableArray<KeyValuePair<string, JsonElement>> Unknown { get; init; } = [];
+
+    public const string Note = "note";
+
+    private static readonly ImmutableSortedDictionary<string, string> NoAttributes = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
     /// <summary>Random, because two annotators counting upwards both make number 155 and their files conflict.</summary>
     public static string NewId() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));

@@ -111,6 +111,13 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
 
             if (a.From is not null) json.WriteString("from", a.From);
             if (a.To is not null) json.WriteString("to", a.To);
+            if (!a.Attributes.IsEmpty)
+            {
+                json.WriteStartObject("attributes");
+                foreach (var (name, value) in a.Attributes) json.WriteString(name, value);
+                json.WriteEndObject();
+            }
+
             if (a.State != AnchorState.Anchored) json.WriteString("state", a.State == AnchorState.Review ? "review" : "orphan");
             if (a.By is not null) json.WriteString("by", a.By);
             if (a.Time is { } time) json.WriteString("time", time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
@@ -147,6 +154,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
     {
         string? id = null, type = null, label = null, before = null, after = null, from = null, to = null, state = null, by = null, time = null;
         var anchors = ImmutableArray<Anchor>.Empty;
+        var attributes = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
         var unknown = ImmutableArray.CreateBuilder<KeyValuePair<string, JsonElement>>();
         foreach (var p in record.EnumerateObject())
         {
@@ -160,6 +168,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
                 case "after": after = Text(p); break;
                 case "from": from = Text(p); break;
                 case "to": to = Text(p); break;
+                case "attributes": attributes = attributes.AddRange(p.Value.EnumerateObject().Select(o => KeyValuePair.Create(o.Name, Text(o)))); break;
                 case "state": state = Text(p); break;
                 case "by": by = Text(p); break;
                 case "time": time = Text(p); break;
@@ -188,6 +197,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
             After = after ?? "",
             From = from,
             To = to,
+            Attributes = attributes,
             State = state switch { "review" => AnchorState.Review, "orphan" => AnchorState.Orphan, _ => AnchorState.Anchored },
             By = by,
             Time = DateTimeOffset.TryParse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var t) ? t : null,

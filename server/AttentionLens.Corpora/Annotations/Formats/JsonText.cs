@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace AttentionLens.Corpora.Annotations.Formats;
+
+internal static class JsonText
+{
+    public static string Write(Action<Utf8JsonWriter> write, bool indented = false)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = indented }))
+        {
+            write(json);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    /// <summary>The objects of a file that is a JSON array, one object, or one object a line; with the line or index for messages.</summary>
+    public static IEnumerable<(int Number, JsonElement Element)> Objects(string path, string content)
+    {
+        content = content.TrimStart('\uFEFF');
+        if (content.AsSpan().TrimStart().StartsWith("["))
+        {
+            var i = 0;
+            foreach (var e in Parse(path, content, null).EnumerateArray()) yield return (++i, e);
+            yield break;
+        }
+
+        if (Whole(content) is { } whole)
+        {
+            yield return (1, whole);
+            yield break;
+        }
+
+        var number = 0;
+        foreach (var line in content.Split('\n'))
+        {
+            number++;
+            if (!string.IsNullOrWhiteSpace(line)) yield return (number, Parse(path, line, number));
+        }
+    }
+
+    private static JsonElement? Whole(string content)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(content);
+            return json.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static JsonElement Parse(string path, string content, int? line)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(content);
+            return json.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            throw new SidecarException($"{Path.GetFileName(path)} is not valid JSON{(line is { } l ? $" on line {l}" : e.LineNumber is { } n ? $" near line {n + 1}" : "")}.", e);
+        }
+    }
+
+    public static string? String(this JsonElement e, string name) =>
+        e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) ? v.ValueKind switch
+        {
+            JsonValueKind.String => v.GetString(),
+            JsonValueKind.Number => v.GetRawText(),
+            _ => null,
+        }
+        : null;
+
+    public static int? Int(this JsonElement e, string name) =>
+        e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.Number && v.TryGetInt32(out var i) ? i : null;
+
+    public static IEnumerable<JsonElement> Array(this JsonElement e, string name) =>
+        e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.Array ? v.EnumerateArray() : [];
+}
