@@ -27,6 +27,18 @@ export async function openEditor({ files = {}, settings = {}, browserArgs = [] }
     await mkdir(path.dirname(path.join(workspace, name)), { recursive: true });
     await writeFile(path.join(workspace, name), content);
   }
+  const editor = await openWindow(`${url}/?folder=${encodeURIComponent(workspace)}`, { browserArgs });
+  return Object.assign(editor, {
+    workspace,
+    close: async () => {
+      await editor.closeWindow();
+      await rm(workspace, { recursive: true, force: true });
+    },
+  });
+}
+
+/** Opens a browser on the address of a workbench, and waits until its explorer shows the samples. */
+export async function openWindow(address, { browserArgs = [] } = {}) {
   const profile = await mkdtemp(path.join(tmpdir(), 'attentionlens-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: chromiumPath(),
@@ -45,20 +57,18 @@ export async function openEditor({ files = {}, settings = {}, browserArgs = [] }
   });
   const page = context.pages()[0] ?? (await context.newPage());
   page.setDefaultTimeout(patience);
-  await page.goto(`${url}/?folder=${encodeURIComponent(workspace)}`, { waitUntil: 'domcontentloaded' });
+  await page.goto(address, { waitUntil: 'domcontentloaded' });
   await page.locator('.explorer-viewlet .monaco-list-row', { hasText: 'coreference.txt' }).waitFor();
-  return new Editor(page, workspace, async () => {
+  return new Editor(page, async () => {
     await context.close();
     await rm(profile, { recursive: true, force: true });
-    await rm(workspace, { recursive: true, force: true });
   });
 }
 
 export class Editor {
-  constructor(page, workspace, close) {
+  constructor(page, closeWindow) {
     this.page = page;
-    this.workspace = workspace;
-    this.close = close;
+    this.closeWindow = closeWindow;
   }
 
   /** Opens a file of the workspace by name, and waits for its text. */
