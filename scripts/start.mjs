@@ -17,8 +17,8 @@ await main(async () => {
   const { values } = parseArgs({
     options: { port: { type: 'string' }, 'no-open': { type: 'boolean' }, browser: { type: 'boolean' } },
   });
-  const port = Number(values.port ?? 8642);
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
+  const port = values.port === undefined ? undefined : Number(values.port);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535))
     throw new StepError(`--port takes a port number, not "${values.port}".`);
   checkToolchain();
   const steps = new Steps();
@@ -51,6 +51,7 @@ async function openBrowser(vsix, port, open) {
   const workbench = await startWorkbench({
     vsix,
     port,
+    preferredPort: 8642,
     settings: { 'workbench.startupEditor': 'none', 'files.autoSave': 'off' },
   });
   const address = `${workbench.url}/?folder=${encodeURIComponent(workspace)}`;

@@ -19,14 +19,18 @@ export const runtimeOfTarget = {
 
 export const hostTarget = `${existsSync('/etc/alpine-release') ? 'alpine' : process.platform}-${process.arch}`;
 
-/** Installs the npm workspaces as locked, unless node_modules already is that install. */
+/**
+ * Installs the npm workspaces as locked, unless node_modules already is that install. Not with `npm ci`: it refuses the
+ * whole lock where a registry mirror lacks optional packages for other platforms than this. No package needs its install
+ * script, and some would download from elsewhere.
+ */
 export async function installDependencies() {
   const lock = createHash('sha256')
     .update(await readFile(path.join(root, 'package-lock.json')))
     .digest('hex');
   const stamp = path.join(root, 'node_modules/.attentionlens-lock');
   if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === lock) return 'up to date';
-  await run('npm', ['ci'], { cwd: root, capture: true });
+  await run('npm', ['install', '--no-save', '--ignore-scripts'], { cwd: root, capture: true });
   await writeFile(stamp, lock);
   return 'installed';
 }
@@ -54,8 +58,9 @@ export async function publishServer(target, folder) {
         'quiet',
         '-nologo',
         '-p:PublishSingleFile=true',
-        '-p:DebugType=none',
-        '-p:GenerateDocumentationFile=false',
+        '-p:CopyOutputSymbolsToPublishDirectory=false',
+        '-p:PublishDocumentationFile=false',
+        '-p:PublishReferencesDocumentationFiles=false',
         ...options,
       ],
       { capture: true, allowFailure: true },

@@ -92,10 +92,11 @@ async function removeAbandoned() {
 }
 
 /**
- * A running workbench with its own user data, so that runs share no state. `settings` become the user settings.
+ * A running workbench with its own user data, so that runs share no state. `settings` become the user settings. Without
+ * `port` it takes the preferred port if that is free, else another one.
  * @returns {Promise<{ url: string, log: string, state: string, pid: number, exited: Promise<number>, stop(): Promise<void> }>}
  */
-export async function startWorkbench({ vsix, settings, port = 0 }) {
+export async function startWorkbench({ vsix, settings, port, preferredPort }) {
   const folder = await ensureWorkbench();
   const state = await mkdtemp(path.join(tmpdir(), 'attentionlens-workbench-'));
   const data = path.join(state, 'data');
@@ -112,7 +113,7 @@ export async function startWorkbench({ vsix, settings, port = 0 }) {
   const base = [path.join(folder, 'node_modules/code-server'), '--user-data-dir', data, '--extensions-dir', extensions];
   await run(process.execPath, [...base, '--install-extension', vsix], { env, capture: true });
 
-  const chosen = port || (await freePort());
+  const chosen = port || (await freePort(preferredPort));
   const url = `http://127.0.0.1:${chosen}`;
   const child = spawn(
     process.execPath,
@@ -172,11 +173,12 @@ async function healthy(url) {
   }
 }
 
-function freePort() {
+/** The preferred port if nothing listens on it, else any other. */
+function freePort(preferred = 0) {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.on('error', error => (preferred ? resolve(freePort()) : reject(error)));
+    server.listen(preferred, '127.0.0.1', () => {
       const { port } = server.address();
       server.close(() => resolve(port));
     });
