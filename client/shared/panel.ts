@@ -17,7 +17,7 @@ export type PanelMethod = keyof PanelRequests;
 export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile'];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
-export type ColorMapName = 'cividis' | 'viridis' | 'magma' | 'inferno' | 'oranges';
+export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';
 
 export interface PanelSettings {
   readonly colorMap: ColorMapName;

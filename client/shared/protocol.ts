@@ -60,7 +60,8 @@ export interface TintsParams {
 
 export interface TintsResult extends Result {
   readonly range: Range;
-  readonly mode: 'row' | 'received';
+  /** Column: what attends to the token at the position, for a source token of a cross stack. */
+  readonly mode: 'row' | 'column' | 'received';
   readonly query?: Range | null;
   readonly model: string;
   readonly view: View;
@@ -98,6 +99,8 @@ export interface TokensResult extends Result {
   readonly range: Range;
   readonly model: ModelSummary;
   readonly tokens: readonly Token[];
+  /** Tokens of the decoder's text in an encoder-decoder. */
+  readonly targetTokens?: readonly Token[];
   readonly stacks: readonly StackInfo[];
 }
 
@@ -132,6 +135,35 @@ export interface TileResult<Bytes> extends Result {
   readonly max: number;
 }
 
+export interface OverviewParams {
+  readonly scope: Scope;
+  /** Edge of each head's square thumbnail. */
+  readonly size: number;
+  readonly stack?: Stack;
+}
+
+/** What a head does on average over its rows; shares are of the weight, distances in tokens, entropies in nats. */
+export interface HeadProfile {
+  readonly entropy: number;
+  readonly normalizedEntropy: number;
+  readonly max: number;
+  readonly meanDistance: number;
+  readonly first: number;
+  readonly separators: number;
+  readonly previous: number;
+  readonly next: number;
+  readonly same: number;
+}
+
+export interface OverviewResult<Bytes> extends Result {
+  /** One byte per cell, weight * 255 rounded, max-pooled. */
+  readonly data: Bytes;
+  readonly shape: readonly [layers: number, heads: number, rows: number, columns: number];
+  readonly stack: Stack;
+  /** By layer, then head. */
+  readonly profiles: readonly (readonly HeadProfile[])[];
+}
+
 export interface ServerStatus {
   readonly health: 'ok' | 'warning' | 'error';
   readonly message?: string;
@@ -145,7 +177,11 @@ export interface ServerRequests {
   'attentionLens/tokens': { params: { scope: Scope }; result: TokensResult };
   'attentionLens/row': { params: RowParams; result: RowResult<string> };
   'attentionLens/tile': { params: TileParams; result: TileResult<string> };
-  'attentionLens/modelInfo': { params: Record<string, never>; result: Result & ModelSummary };
+  'attentionLens/overview': { params: OverviewParams; result: OverviewResult<string> };
+  'attentionLens/modelInfo': {
+    params: Record<string, never>;
+    result: ModelSummary & { readonly status: Status; readonly message?: string };
+  };
 }
 
 export const statusNotification = 'attentionLens/status';

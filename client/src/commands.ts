@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { isDrawable } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import type { Panels } from './panels.js';
 import { isServed, type Server, ServerError } from './server.js';
@@ -73,7 +74,9 @@ function servedEditor(): vscode.TextEditor {
 async function askModel(server: Server) {
   const source = new vscode.CancellationTokenSource();
   try {
-    return await server.request('attentionLens/modelInfo', {}, source.token);
+    const info = await server.request('attentionLens/modelInfo', {}, source.token);
+    if (info && !isDrawable(info.status)) throw new ServerError(info.message ?? info.status);
+    return info;
   } finally {
     source.dispose();
   }

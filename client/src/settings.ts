@@ -40,6 +40,6 @@ export const hoverWhen = (): HoverWhen => get<HoverWhen>('hover.when', 'shown');
 export const serverPath = (): string => get('server.path', '');
 
 export const panelSettings = (): PanelSettings => ({
-  colorMap: get<ColorMapName>('colorMap', 'cividis'),
+  colorMap: get<ColorMapName>('colorMap', 'lens'),
   scale: get<Scale>('scale', 'sqrt'),
 });

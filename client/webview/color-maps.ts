@@ -1,19 +1,20 @@
-import {
-  interpolateCividis,
-  interpolateInferno,
-  interpolateMagma,
-  interpolateOranges,
-  interpolateViridis,
-} from 'd3-scale-chromatic';
+import { hcl } from 'd3-color';
+import { interpolateCividis, interpolateInferno, interpolateMagma, interpolateViridis } from 'd3-scale-chromatic';
 import type { ColorMapName, Scale } from '../shared/panel.js';
 
+/**
+ * The hue of the editor's tints. Lightness grows evenly, which is what makes steps of weight look like even steps;
+ * chroma is low at both ends, where the screen has little of it.
+ */
+const lens = (t: number): string =>
+  hcl(48 + 38 * t, 78 * (4 * t * (1 - t)) ** 0.9, 14 + 82 * t).formatRgb();
+
 const interpolators: Readonly<Record<ColorMapName, (t: number) => string>> = {
+  lens,
   cividis: interpolateCividis,
   viridis: interpolateViridis,
   magma: interpolateMagma,
   inferno: interpolateInferno,
-  // From light to dark in the library; here 0 is always the dark end, as in the others.
-  oranges: t => interpolateOranges(1 - t),
 };
 
 export const levels = 256;

@@ -228,7 +228,7 @@ export function Heatmap(props: HeatmapProps) {
         onPointerLeave={() => point(null)}
         onDblClick={() => setViewport(null)}
       >
-        <canvas class="matrix" ref={base} />
+        <canvas class="matrix" ref={base} style={{ left: `${gutter}px`, top: `${gutter}px` }} />
         <canvas class="overlay" ref={overlay} />
         {/* One real row and cell stand for the matrix: the active one, spoken as it changes. */}
         <div role="row" aria-rowindex={active.row + 1} class="visually-hidden">

@@ -33,6 +33,9 @@ export function KeyTable({ query, tokens, weights, onPoint }: KeyTableProps) {
     <th scope="col" aria-sort={order === key ? (key === 'weight' ? 'descending' : 'ascending') : 'none'}>
       <button type="button" class="link" onClick={() => setOrder(key)}>
         {text}
+        {order === key && (
+          <span class={`codicon codicon-chevron-${key === 'weight' ? 'down' : 'up'}`} aria-hidden="true" />
+        )}
       </button>
     </th>
   );

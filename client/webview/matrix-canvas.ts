@@ -52,4 +52,6 @@ export function resize(canvas: HTMLCanvasElement, area: Area, ratio: number): vo
   const height = Math.max(1, Math.round(area.height * ratio));
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
+  canvas.style.width = `${area.width}px`;
+  canvas.style.height = `${area.height}px`;
 }

@@ -28,13 +28,18 @@ function read(): Theme {
   };
 }
 
+const same = (a: Theme, b: Theme): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 /** The colours that canvases draw with: VS Code changes them on the body, without telling anyone. */
 export function useTheme(): Theme {
   const [theme, setTheme] = useState(read);
   useEffect(() => {
-    const observer = new MutationObserver(() => setTheme(read()));
+    const update = () => setTheme(before => (same(before, read()) ? before : read()));
+    const observer = new MutationObserver(update);
     observer.observe(document.body, { attributes: true });
     observer.observe(document.documentElement, { attributes: true, attributeFilter: ['style'] });
+    // What changed between the first rendering and now went unseen.
+    update();
     return () => observer.disconnect();
   }, []);
   return theme;

@@ -72,7 +72,7 @@ const scales: readonly { scale: Scale; key: 'scaleLinear' | 'scaleSqrt' | 'scale
   { scale: 'log', key: 'scaleLog' },
 ];
 
-const colorMaps: readonly ColorMapName[] = ['cividis', 'viridis', 'magma', 'inferno', 'oranges'];
+const colorMaps: readonly ColorMapName[] = ['lens', 'cividis', 'viridis', 'magma', 'inferno'];
 
 type Option<T> = readonly [value: T, label: string];
 

@@ -1,5 +1,12 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['src/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+  resolve: { alias: { vscode: fileURLToPath(new URL('./src/vscode-stub.ts', import.meta.url)) } },
+  test: {
+    include: ['src/**/*.test.ts'],
+    globalSetup: ['src/build-panel.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 });

@@ -1,0 +1,196 @@
+// The extension host of a panel, as a function that runs inside the test page. It must not refer to anything outside
+// itself: it is sent to the browser as text.
+import type { FromPanel, ToPanel } from '../../../client/shared/panel.js';
+import type { StackInfo, Token, View } from '../../../client/shared/protocol.js';
+
+export interface Scenario {
+  readonly words: readonly string[];
+  readonly layers: number;
+  readonly heads: number;
+  readonly kind?: 'encoder' | 'decoder';
+  /** What the host does with questions. */
+  readonly answers?: 'normal' | 'never' | 'failed' | 'nothing-shown' | 'truncated';
+  readonly state?: unknown;
+  readonly strings?: Record<string, string>;
+}
+
+export interface FakeHost {
+  readonly sent: FromPanel[];
+  readonly words: readonly string[];
+  /** Bytes of matrices sent to the panel. */
+  bytes: number;
+  readonly post: (message: ToPanel) => void;
+  weight(layer: number | 'mean', head: number | 'mean', query: number, key: number): number;
+}
+
+declare global {
+  interface Window {
+    axe: { run(): Promise<{ violations: { id: string; impact?: string | null; nodes: { html: string }[] }[] }> };
+    fakeHost: FakeHost;
+    acquireVsCodeApi: () => unknown;
+  }
+}
+
+export function installFakeHost(scenario: Scenario): void {
+  const words = ['[CLS]', ...scenario.words, '[SEP]'];
+  const count = words.length;
+  const isCausal = scenario.kind === 'decoder';
+  let column = 0;
+  const tokens: Token[] = words.map((text, index) => {
+    const special = index === 0 || index === count - 1;
+    const start = column;
+    if (!special) column += text.replace('##', '').length + (words[index + 1]?.startsWith('##') ? 0 : 1);
+    const end = start + text.replace('##', '').length;
+    const range = special ? null : { start: { line: 0, character: start }, end: { line: 0, character: end } };
+    return { index, id: 1000 + index, text, range, special, typeId: 0 };
+  });
+
+  // Head kinds that real models have: previous token, next, itself, first token, separator, same word, broad.
+  const score = (layer: number, head: number, query: number, key: number): number => {
+    const noise =
+      Math.sin(12.9898 * (query + 1) + 78.233 * (key + 1) + 37.719 * (layer + 1) + 4.581 * (head + 1)) * 43758.5453;
+    const random = noise - Math.floor(noise);
+    switch ((layer * 5 + head) % 7) {
+      case 0:
+        return (key === query - 1 ? 5 : 0) + random;
+      case 1:
+        return (key === query + 1 ? 4 : 0) + random;
+      case 2:
+        return (key === query ? 3.5 : 0) + random;
+      case 3:
+        return (key === 0 ? 6 : 0) + random;
+      case 4:
+        return (key === count - 1 ? 5 : 0) + 1.5 * random;
+      case 5:
+        return (words[key] === words[query] ? 4 : 0) + 2 * random;
+      default:
+        return 3 * random - Math.abs(query - key) / 40;
+    }
+  };
+  const rowOfHead = (layer: number, head: number, query: number): Float32Array => {
+    const row = new Float32Array(count);
+    let sum = 0;
+    for (let key = 0; key < count; key++) {
+      row[key] = isCausal && key > query ? 0 : Math.exp(score(layer, head, query, key));
+      sum += row[key] ?? 0;
+    }
+    return row.map(value => value / sum);
+  };
+  const picked = (pick: number | 'mean', all: number) =>
+    pick === 'mean' ? Array.from({ length: all }, (_, index) => index) : [pick];
+  const cache = new Map<string, Float32Array>();
+  const rowOf = (view: View, query: number): Float32Array => {
+    const key = `${view.layer}/${view.head}/${query}`;
+    const known = cache.get(key);
+    if (known) return known;
+    const sum = new Float32Array(count);
+    let heads = 0;
+    for (const layer of picked(view.layer, scenario.layers)) {
+      for (const head of picked(view.head, scenario.heads)) {
+        heads++;
+        rowOfHead(layer, head, query).forEach((value, index) => {
+          sum[index] = (sum[index] ?? 0) + value;
+        });
+      }
+    }
+    const row = sum.map(value => value / heads);
+    cache.set(key, row);
+    return row;
+  };
+
+  const kind = scenario.kind ?? 'encoder';
+  const stacks: StackInfo[] = [{ kind, layers: scenario.layers, heads: scenario.heads, queries: count, keys: count }];
+  const target = {
+    uri: 'file:///corpus/sample.txt',
+    name: 'sample.txt',
+    range: { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } },
+  };
+  const host: FakeHost = {
+    sent: [],
+    words,
+    bytes: 0,
+    post: message => window.postMessage(message, '*'),
+    weight: (layer, head, query, key) => rowOf({ layer, head }, query)[key] ?? 0,
+  };
+  window.fakeHost = host;
+
+  const block = (view: View, rows: readonly number[], columns: readonly number[], size: readonly number[]) => {
+    const [r0 = 0, r1 = 0] = rows;
+    const [c0 = 0, c1 = 0] = columns;
+    const [height = 1, width = 1] = size;
+    const values = new Float32Array(height * width);
+    for (let query = r0; query < r1; query++) {
+      const row = rowOf(view, query);
+      const y = Math.floor(((query - r0) * height) / (r1 - r0));
+      for (let key = c0; key < c1; key++) {
+        const x = Math.floor(((key - c0) * width) / (c1 - c0));
+        values[y * width + x] = Math.max(values[y * width + x] ?? 0, row[key] ?? 0);
+      }
+    }
+    return values;
+  };
+
+  // biome-ignore lint/suspicious/noExplicitAny: the questions are checked by the panel's own types
+  const answer = (method: string, params: any): unknown => {
+    const base = { version: 1, status: 'ok' };
+    if (scenario.answers === 'failed') {
+      return { version: 1, status: 'failed', message: 'The model folder has no file model.safetensors.' };
+    }
+    switch (method) {
+      case 'tokens':
+        return {
+          ...base,
+          ...(scenario.answers === 'truncated'
+            ? { status: 'truncated', message: 'The model reads 512 tokens; the rest of the text is not shown.' }
+            : {}),
+          range: target.range,
+          model: {
+            name: 'mini-encoder',
+            modelType: 'bert',
+            kind,
+            layers: scenario.layers,
+            heads: scenario.heads,
+            maxPositions: 512,
+          },
+          tokens,
+          stacks,
+        };
+      case 'row':
+        return { ...base, weights: rowOf(params.view, params.query).slice().buffer };
+      case 'tile': {
+        const values = block(params.view, params.rows, params.columns, params.size);
+        return { ...base, data: values.buffer, shape: params.size, max: values.reduce((a, b) => Math.max(a, b), 0) };
+      }
+      default:
+        return { version: 1, status: 'failed', message: `no ${method} here` };
+    }
+  };
+
+  const bytesOf = (result: object): number =>
+    Object.values(result).reduce((sum, value) => sum + (value instanceof ArrayBuffer ? value.byteLength : 0), 0);
+
+  const receive = (message: FromPanel): void => {
+    host.sent.push(message);
+    if (message.type === 'ready') {
+      host.post({
+        type: 'init',
+        strings: scenario.strings ?? {},
+        settings: { colorMap: 'lens', scale: 'sqrt' },
+        view: { layer: 0, head: 0 },
+      });
+      host.post({ type: 'changed', target: scenario.answers === 'nothing-shown' ? null : target });
+    } else if (message.type === 'request' && scenario.answers !== 'never') {
+      const result = answer(message.method, message.params) as object;
+      host.bytes += bytesOf(result);
+      setTimeout(() => host.post({ type: 'reply', id: message.id, result }), 5);
+    }
+  };
+  let state: unknown = scenario.state;
+  window.acquireVsCodeApi = () => ({
+    postMessage: (message: FromPanel) => receive(structuredClone(message)),
+    getState: () => state,
+    setState: (next: unknown) => {
+      state = next;
+    },
+  });
+}

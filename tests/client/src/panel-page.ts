@@ -1,0 +1,75 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import type * as vscode from 'vscode';
+import { panelHtml } from '../../../client/src/panel-html.js';
+import { installFakeHost, type Scenario } from './fake-host.js';
+import { type ThemeName, themes } from './themes.js';
+
+const dist = fileURLToPath(new URL('../../../client/dist', import.meta.url));
+const shots = fileURLToPath(new URL('../out', import.meta.url));
+const origin = 'https://panel.test';
+
+const executable =
+  process.env.CHROMIUM_PATH ??
+  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+export async function launch(args: readonly string[] = []): Promise<Browser> {
+  if (!executable) throw new Error('The panel tests need Chromium: apt-get install chromium, or set CHROMIUM_PATH.');
+  return chromium.launch({ executablePath: executable, args: ['--no-sandbox', '--disable-quic', ...args] });
+}
+
+export interface PanelPage extends Page {
+  /** Errors of scripts, and what the content security policy refused. */
+  readonly problems: string[];
+}
+
+const types: Record<string, string> = { js: 'text/javascript', css: 'text/css', ttf: 'font/ttf' };
+
+/** The real page of a panel, with its real content security policy, in front of a fake host. */
+export async function openPanel(
+  browser: Browser,
+  scenario: Scenario,
+  theme: ThemeName = 'dark',
+  size = { width: 900, height: 700 },
+): Promise<PanelPage> {
+  const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' });
+  const page = Object.assign(await context.newPage(), { problems: [] as string[] });
+  page.on('pageerror', error => page.problems.push(String(error)));
+  page.on('console', message => message.type() === 'error' && page.problems.push(message.text()));
+  const webview = { cspSource: origin, asWebviewUri: (uri: { path: string }) => `${origin}${uri.path}` };
+  const html = panelHtml(webview as unknown as vscode.Webview, { path: '/dist' } as vscode.Uri, 'bm9uY2U');
+  await page.route(`${origin}/**`, route => {
+    const { pathname } = new URL(route.request().url());
+    if (pathname === '/') return route.fulfill({ contentType: 'text/html', body: html });
+    const file = path.join(dist, path.basename(pathname));
+    return existsSync(file)
+      ? route.fulfill({ contentType: types[file.split('.').at(-1) ?? ''] ?? '', body: readFileSync(file) })
+      : route.fulfill({ status: 404 });
+  });
+  await page.addInitScript(installFakeHost, scenario);
+  await page.addInitScript(({ kind, variables }) => {
+    document.addEventListener('DOMContentLoaded', () => {
+      document.body.dataset.vscodeThemeKind = kind;
+      document.body.className = kind;
+      for (const [name, value] of Object.entries(variables)) document.documentElement.style.setProperty(name, value);
+    });
+  }, themes[theme]);
+  await page.goto(`${origin}/`);
+  return page;
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: path.join(shots, `${name}.png`) });
+}
+
+export const sentence = (
+  'The trophy would not fit in the suit ##case because it was too big . Nobody in the room had measured it before ' +
+  'the train left , and the driver , who was in a hurry , did not wait for the owner of the suit ##case .'
+).split(' ');
+
+/** As many words as wanted, of different lengths. */
+export const manyWords = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => sentence[(index * 7 + Math.floor(index / 11)) % sentence.length] ?? '');
