@@ -236,5 +236,11 @@ public sealed class OffsetMap
         }
 
         public OffsetMap Build() => new([.. _runs], _length);
+
+        public void Clear()
+        {
+            _runs.Clear();
+            _length = 0;
+        }
     }
 }

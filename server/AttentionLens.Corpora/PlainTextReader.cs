@@ -2,14 +2,30 @@ namespace AttentionLens.Corpora;
 
 /// <summary>
 /// Running text: paragraphs (separated by blank lines), sentences (which may run over line ends inside a paragraph) or
-/// lines. White space and a byte order mark around a segment are not part of it.
+/// lines. White space and a byte order mark around a segment are not part of it. Parallel text and CoNLL are often called
+/// .txt and are known by their look.
 /// </summary>
-public sealed class PlainTextReader(ReaderOptions options) : DocumentReader
+public sealed class PlainTextReader(ReaderOptions options, bool isCode = false) : DocumentReader
 {
-    public override string Name => "plain text";
+    public override string Name => isCode ? "source code" : "plain text";
 
     public override SegmentedDocument Read(string text)
     {
+        if (!isCode && ConllReader.Sniff(text))
+        {
+            return new ConllReader(universal: false).Read(text);
+        }
+
+        if (!isCode && options.PairSeparator is { Length: > 0 } separator)
+        {
+            return new ParallelReader(separator, options.PairKind).Read(text);
+        }
+
+        if (!isCode && ParallelReader.Sniff(text) is { } sniffed)
+        {
+            return new ParallelReader(sniffed).Read(text);
+        }
+
         var segments = new List<Segment>();
         Add(text, 0, text.Length, options.Unit, segments);
         return new SegmentedDocument(text, segments);
