@@ -1,24 +1,184 @@
+using AttentionLens.Kernels;
+using AttentionLens.Tokenization;
+
 namespace AttentionLens.Models;
 
-/// <summary>A loaded model. <see cref="Forward"/> may be called from several threads at once.</summary>
+/// <summary>A loaded model. <see cref="Forward"/> and <see cref="ForwardBatch"/> may be called from several threads at once.</summary>
 public sealed class Model : IDisposable
 {
-    private Model(ModelInfo info) => Info = info;
+    private readonly Checkpoint checkpoint;
+    private readonly Weights weights;
+    private readonly Network network;
+    private readonly int[] separators;
+    private readonly Lock closing = new();
+    private int running;
+    private bool disposed;
+
+    private Model(Checkpoint checkpoint, Weights weights, Network network, ModelInfo info, Tokenizer? tokenizer, int[] separators)
+    {
+        this.checkpoint = checkpoint;
+        this.weights = weights;
+        this.network = network;
+        this.separators = separators;
+        Info = info;
+        Tokenizer = tokenizer;
+    }
 
     public ModelInfo Info { get; }
 
+    /// <summary>The folder's tokenizer; null when it has none.</summary>
+    public Tokenizer? Tokenizer { get; }
+
+    /// <summary>The threads that passes share; <see cref="WorkerPool.Shared"/> unless set.</summary>
+    public WorkerPool Pool { get; init; } = WorkerPool.Shared;
+
     /// <summary>Loads a folder in the Hugging Face layout; progress runs from 0 to 1.</summary>
     /// <exception cref="ModelException">Missing, damaged or unsupported; the message says which and what to do.</exception>
-    public static Model Load(string folder, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
-        throw new ModelException($"The model folder '{folder}' does not exist.");
+    public static Model Load(string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new ModelException($"The model folder '{folder}' does not exist.");
+        }
+
+        ModelConfig config = ModelConfig.Load(folder);
+        string modelType = config.Text("model_type");
+        Func<ModelConfig, Weights, Network> read = Architecture.Find(modelType);
+        Checkpoint checkpoint = Checkpoint.Open(folder);
+        Weights weights = new(checkpoint, progress, cancellation);
+        try
+        {
+            Network network = read(config, weights);
+            progress?.Report(1);
+            Tokenizer? tokenizer = network.Text is not null && Tokenizer.Exists(folder) ? Tokenizer.Load(folder) : null;
+            int?[] separators = [config.OptionalInteger("sep_token_id"), tokenizer?.Special.Sep, tokenizer?.Special.Eos, .. network.EndTokens];
+            return new Model(
+                checkpoint,
+                weights,
+                network,
+                Describe(folder, modelType, config, network, checkpoint),
+                tokenizer,
+                [.. separators.OfType<int>().Distinct()]);
+        }
+        catch (TokenizerException error)
+        {
+            weights.Release();
+            checkpoint.Dispose();
+            throw new ModelException($"The tokenizer of '{folder}' cannot be read: {error.Message}");
+        }
+        catch
+        {
+            weights.Release();
+            checkpoint.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>One pass over the input.</summary>
     /// <exception cref="ModelException">The input does not fit the model (an id outside the vocabulary, longer than the window, ...).</exception>
     /// <exception cref="OperationCanceledException">Cancelled; checked per layer and per block of rows.</exception>
     public AttentionTrace Forward(ModelInput input, Keep keep = Keep.Attention, CancellationToken cancellation = default) =>
-        throw new ModelException($"{Info.Name} cannot run.");
+        ForwardBatch([input], keep, cancellation)[0];
 
+    /// <summary>Several inputs in one pass: the linear maps see all their rows at once, which pays off for short texts. Results are those of separate passes.</summary>
+    /// <inheritdoc cref="Forward" path="/exception"/>
+    public IReadOnlyList<AttentionTrace> ForwardBatch(IReadOnlyList<ModelInput> inputs, Keep keep = Keep.Attention, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        Enter();
+        try
+        {
+            return inputs.Count == 0 ? [] : new ForwardPass(network, Info, separators, Pool, keep, cancellation).Run(inputs);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Frees the weights, once passes under way have ended.</summary>
     public void Dispose()
     {
+        lock (closing)
+        {
+            if (disposed)
+            {
+                return;
+            }
+
+            disposed = true;
+            if (running > 0)
+            {
+                return;
+            }
+        }
+
+        Free();
+    }
+
+    private void Enter()
+    {
+        lock (closing)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            running++;
+        }
+    }
+
+    private void Leave()
+    {
+        lock (closing)
+        {
+            running--;
+            if (!disposed || running > 0)
+            {
+                return;
+            }
+        }
+
+        Free();
+    }
+
+    private void Free()
+    {
+        weights.Release();
+        checkpoint.Dispose();
+    }
+
+    private static ModelInfo Describe(string folder, string modelType, ModelConfig config, Network network, Checkpoint checkpoint)
+    {
+        StackDescription first = network.Text ?? network.Vision!; // every network has one of them
+        StackDescription? second = network.Decoder ?? (network.Text is null ? null : network.Vision);
+        return new ModelInfo
+        {
+            Name = FolderName(folder),
+            Folder = Path.GetFullPath(folder),
+            ModelType = modelType,
+            Kind = network.Kind,
+            Layers = first.Blocks.Length,
+            Heads = first.Heads,
+            DecoderLayers = second?.Blocks.Length ?? 0,
+            DecoderHeads = second?.Heads ?? 0,
+            HiddenSize = first.Hidden,
+            VocabularySize = network.Tokens?.Vocabulary ?? 0,
+            MaxPositions = network.MaxPositions,
+            Parameters = checkpoint.Parameters,
+            WeightBytes = checkpoint.Bytes,
+            Fingerprint = checkpoint.Fingerprint(folder),
+            Head = network.Contrast is null ? network.Head?.Kind ?? HeadKind.None : HeadKind.Contrastive,
+            Labels = network.Head?.Kind is HeadKind.SequenceClassification or HeadKind.TokenClassification ? config.Labels() : [],
+            Patches = network.Image is { } image ? new PatchGrid(image.Side, image.Side, image.PatchSize) : null,
+            DecoderStartToken = network.DecoderStart,
+            EndTokens = network.EndTokens,
+        };
+    }
+
+    /// <summary>The folder's name; in the Hugging Face cache (models--ORG--NAME/snapshots/COMMIT) ORG/NAME.</summary>
+    private static string FolderName(string folder)
+    {
+        DirectoryInfo directory = new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return directory.Parent is { Name: "snapshots", Parent: { } home } && home.Name.StartsWith("models--", StringComparison.Ordinal)
+            ? home.Name["models--".Length..].Replace("--", "/", StringComparison.Ordinal)
+            : directory.Name;
     }
 }

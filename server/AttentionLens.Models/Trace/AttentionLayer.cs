@@ -1,14 +1,16 @@
+using AttentionLens.Kernels;
+
 namespace AttentionLens.Models;
 
 /// <summary>
-/// What one layer keeps: queries and keys as they enter the dot product (projected, biased, rotated), not yet scaled.
-/// Row i, head h of the queries is <c>Queries[QueryOffset + i * QueryStride + h * headSize ..]</c>; key heads are shared by groups of query heads.
+/// What one layer keeps: queries and keys as they enter the dot product (projected, biased, rotated, not yet scaled), and the pattern that says
+/// which query sees which key. Head h of row i of the queries is <c>Queries[i * QueryStride + h * headSize ..]</c>.
 /// </summary>
 internal sealed class AttentionLayer
 {
-    public required float[] Queries { get; init; }
+    public required AttentionPattern Pattern { get; init; }
 
-    public int QueryOffset { get; init; }
+    public required float[] Queries { get; init; }
 
     public required int QueryStride { get; init; }
 
@@ -18,12 +20,57 @@ internal sealed class AttentionLayer
 
     public required int KeyStride { get; init; }
 
+    /// <summary>Value vectors, where kept: key head g of key j is <c>Values[j * ValueStride + g * headSize ..]</c>.</summary>
     public float[]? Values { get; init; }
 
     public int ValueStride { get; init; }
 
-    public required AttentionMask Mask { get; init; }
+    /// <summary>Longformer: rows that differ from the pattern.</summary>
+    public GlobalRows? Global { get; init; }
 
-    /// <summary>One per head where the pass accumulated them, else filled when first asked for.</summary>
-    public HeadProfile?[]? Profiles { get; set; }
+    /// <summary>One per head, where the pass has accumulated them.</summary>
+    public ProfileSums? Profiles { get; init; }
+
+    public StridedRows QueryRows => new(Queries, QueryStride);
+
+    public StridedRows KeyRows => new(Keys.AsSpan(KeyOffset), KeyStride);
+
+    public void Row(int head, int query, Span<float> row)
+    {
+        if (Global is not { } global || !global.Row(head, query, row))
+        {
+            AttentionKernel.Row(Pattern, QueryRows, KeyRows, head, query, row);
+        }
+    }
+}
+
+/// <summary>
+/// Longformer's exceptions (Beltagy et al. 2020, 3.1): a global token's row sees all keys, through projections of its own; a padded token's row
+/// is zero, as in the reference implementation.
+/// </summary>
+/// <param name="State">Which rows.</param>
+/// <param name="Pattern">One query for each global token, all keys.</param>
+/// <param name="Queries">[global tokens, heads * head size].</param>
+/// <param name="Keys">[n, heads * head size].</param>
+internal sealed record GlobalRows(LongformerState State, AttentionPattern Pattern, float[] Queries, float[] Keys)
+{
+    /// <summary>Fills the row where it is an exception.</summary>
+    public bool Row(int head, int query, Span<float> row)
+    {
+        if (State.Padding is not null && State.Padding[query])
+        {
+            row[..Pattern.Keys].Clear();
+            return true;
+        }
+
+        int index = Array.BinarySearch(State.Indices, query);
+        if (index < 0)
+        {
+            return false;
+        }
+
+        int width = Pattern.Heads * Pattern.HeadSize;
+        AttentionKernel.Row(Pattern, new StridedRows(Queries, width), new StridedRows(Keys, width), head, index, row);
+        return true;
+    }
 }

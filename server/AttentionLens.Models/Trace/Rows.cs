@@ -2,78 +2,47 @@ using System.Numerics;
 
 namespace AttentionLens.Models;
 
-/// <summary>The few vector operations a recomputed row needs.</summary>
+/// <summary>The few vector loops that no kernel covers.</summary>
 internal static class Rows
 {
-    public static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+    /// <summary>No NaN, no infinity: x * 0 is 0 for finite x and NaN otherwise, so one accumulator answers.</summary>
+    public static bool AllFinite(ReadOnlySpan<float> values)
     {
         Vector<float> sum = Vector<float>.Zero;
         int i = 0;
-        for (; i <= a.Length - Vector<float>.Count; i += Vector<float>.Count)
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
         {
-            sum += new Vector<float>(a[i..]) * new Vector<float>(b[i..]);
+            sum += new Vector<float>(values[i..]) * Vector<float>.Zero;
         }
 
         float total = Vector.Sum(sum);
-        for (; i < a.Length; i++)
+        for (; i < values.Length; i++)
         {
-            total += a[i] * b[i];
+            total += values[i] * 0;
+        }
+
+        return total == 0;
+    }
+
+    /// <summary>Sum of weights[j] * |first + j|: the expected distance of a row, <paramref name="first"/> being its first key minus its query.</summary>
+    public static float ExpectedDistance(ReadOnlySpan<float> weights, int first)
+    {
+        Vector<float> distance = Vector<float>.Indices + new Vector<float>(first);
+        Vector<float> step = new(Vector<float>.Count);
+        Vector<float> sum = Vector<float>.Zero;
+        int i = 0;
+        for (; i <= weights.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            sum += new Vector<float>(weights[i..]) * Vector.Abs(distance);
+            distance += step;
+        }
+
+        float total = Vector.Sum(sum);
+        for (; i < weights.Length; i++)
+        {
+            total += weights[i] * Math.Abs(first + i);
         }
 
         return total;
-    }
-
-    public static void Add(Span<float> row, ReadOnlySpan<float> bias)
-    {
-        for (int i = 0; i < row.Length; i++)
-        {
-            row[i] += bias[i];
-        }
-    }
-
-    public static float Max(ReadOnlySpan<float> row)
-    {
-        float max = float.NegativeInfinity;
-        foreach (float value in row)
-        {
-            max = Math.Max(max, value);
-        }
-
-        return max;
-    }
-
-    public static float Sum(ReadOnlySpan<float> row)
-    {
-        float sum = 0;
-        foreach (float value in row)
-        {
-            sum += value;
-        }
-
-        return sum;
-    }
-
-    /// <summary>Softmax with the maximum subtracted; -infinity becomes exactly 0, a row of nothing but -infinity becomes zeros.</summary>
-    public static void Softmax(Span<float> row)
-    {
-        float max = Max(row);
-        if (float.IsNegativeInfinity(max))
-        {
-            row.Clear();
-            return;
-        }
-
-        float sum = 0;
-        for (int i = 0; i < row.Length; i++)
-        {
-            row[i] = MathF.Exp(row[i] - max);
-            sum += row[i];
-        }
-
-        float scale = 1 / sum;
-        for (int i = 0; i < row.Length; i++)
-        {
-            row[i] *= scale;
-        }
     }
 }

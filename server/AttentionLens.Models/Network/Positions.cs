@@ -1,0 +1,127 @@
+namespace AttentionLens.Models;
+
+/// <summary>
+/// Rotary positions in Hugging Face's rotate-half layout: dimension i of the first half turns with dimension i of the second half of the first
+/// 2 * Frequencies.Length dimensions of each head; the rest stays. Angles are computed in double: float32 angles lose 1e-4 at position 4,000.
+/// </summary>
+internal sealed class Rotary(double[] frequencies)
+{
+    private readonly Lock growing = new();
+    private volatile Angles table = new([], []);
+
+    /// <summary>Pairs that turn.</summary>
+    public int Half => frequencies.Length;
+
+    /// <summary>theta^(-2i/dimensions), for i below dimensions / 2.</summary>
+    public static double[] Frequencies(double theta, int dimensions)
+    {
+        double[] result = new double[dimensions / 2];
+        for (int i = 0; i < result.Length; i++)
+        {
+            result[i] = Math.Pow(theta, -2.0 * i / dimensions);
+        }
+
+        return result;
+    }
+
+    /// <summary>Turns <paramref name="heads"/> consecutive heads of one row.</summary>
+    public void Apply(Span<float> row, int heads, int headSize, int position)
+    {
+        Angles angles = Table(position + 1);
+        ReadOnlySpan<float> cosine = angles.Cosines.AsSpan(position * Half, Half);
+        ReadOnlySpan<float> sine = angles.Sines.AsSpan(position * Half, Half);
+        for (int h = 0; h < heads; h++)
+        {
+            Span<float> first = row.Slice(h * headSize, Half);
+            Span<float> second = row.Slice((h * headSize) + Half, Half);
+            for (int i = 0; i < first.Length; i++)
+            {
+                float x = first[i];
+                float y = second[i];
+                first[i] = (x * cosine[i]) - (y * sine[i]);
+                second[i] = (y * cosine[i]) + (x * sine[i]);
+            }
+        }
+    }
+
+    /// <summary>Grown by doubling and replaced whole, so that readers need no lock.</summary>
+    private Angles Table(int positions)
+    {
+        Angles current = table;
+        if (current.Cosines.Length >= positions * Half)
+        {
+            return current;
+        }
+
+        lock (growing)
+        {
+            int rows = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(positions, 64));
+            float[] cosines = new float[rows * Half];
+            float[] sines = new float[rows * Half];
+            for (int p = 0; p < rows; p++)
+            {
+                for (int i = 0; i < Half; i++)
+                {
+                    (double sine, double cosine) = Math.SinCos(p * frequencies[i]);
+                    cosines[(p * Half) + i] = (float)cosine;
+                    sines[(p * Half) + i] = (float)sine;
+                }
+            }
+
+            Angles grown = new(cosines, sines);
+            table = grown;
+            return grown;
+        }
+    }
+
+    private sealed record Angles(float[] Cosines, float[] Sines);
+}
+
+/// <summary>T5's learned bias by distance bucket, shared by all blocks of a stack.</summary>
+/// <param name="Table">[buckets, heads].</param>
+internal sealed record RelativeBias(float[] Table, int Heads, int Buckets, int MaxDistance, bool Bidirectional)
+{
+    /// <summary>[heads, queries + keys - 1]: entry [head, key - query + queries - 1], query 0 standing at position <paramref name="offset"/>. O(n), not O(n²).</summary>
+    public float[] Over(int queries, int keys, int offset)
+    {
+        int width = queries + keys - 1;
+        float[] result = new float[Heads * width];
+        for (int i = 0; i < width; i++)
+        {
+            int bucket = Bucket(i - (queries - 1) - offset);
+            for (int h = 0; h < Heads; h++)
+            {
+                result[(h * width) + i] = Table[(bucket * Heads) + h];
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>Raffel et al. 2020, 2.1: half of the buckets exact, the rest logarithmic up to <see cref="MaxDistance"/>. Distance = key - query.</summary>
+    private int Bucket(int distance)
+    {
+        int buckets = Buckets;
+        int result = 0;
+        if (Bidirectional)
+        {
+            buckets /= 2;
+            result = distance > 0 ? buckets : 0;
+            distance = Math.Abs(distance);
+        }
+        else
+        {
+            distance = Math.Max(-distance, 0);
+        }
+
+        int exact = buckets / 2;
+        if (distance < exact)
+        {
+            return result + distance;
+        }
+
+        // Hugging Face computes this in float32; at exact powers the rounding decides the bucket, so here too.
+        float scaled = MathF.Log((float)distance / exact) / (float)Math.Log((double)MaxDistance / exact) * (buckets - exact);
+        return result + Math.Min(exact + (int)scaled, buckets - 1);
+    }
+}

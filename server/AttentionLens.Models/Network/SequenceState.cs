@@ -1,0 +1,217 @@
+using AttentionLens.Kernels;
+
+namespace AttentionLens.Models;
+
+/// <summary>
+/// One input inside one stack: what every layer keeps, row by row. A plain pass fills all rows at once; generation and prefix reuse add rows to
+/// what is there (the keys and values are then the cache).
+/// </summary>
+internal sealed class SequenceState
+{
+    private readonly StackDescription stack;
+    private readonly float[]? keyBias;
+    private readonly ProfileSums?[] profiles;
+    private readonly int[] separators;
+    private (int Past, int Count, float[] Table)? bias;
+
+    /// <param name="stack">The stack that will run.</param>
+    /// <param name="capacity">The most rows this sequence will have.</param>
+    /// <param name="attentionMask">[capacity], 1 = visible key; null = all.</param>
+    /// <param name="separators">Positions whose share of attention profiles report.</param>
+    /// <param name="keepValues">Values outlive the layer: asked for, or needed because rows will be added later.</param>
+    /// <param name="keepHidden">Keep the hidden state after every block.</param>
+    public SequenceState(StackDescription stack, int capacity, int[]? attentionMask, int[] separators, bool keepValues, bool keepHidden)
+    {
+        this.stack = stack;
+        this.separators = separators;
+        Capacity = capacity;
+        int layers = stack.Blocks.Length;
+        QueryKey = Allocate(layers, (long)capacity * QueryKeyStride);
+        Values = keepValues ? Allocate(layers, (long)capacity * ValueStride) : null;
+        Hidden = keepHidden ? Allocate(layers + 1, (long)capacity * stack.Hidden) : [];
+        keyBias = KeyBias(attentionMask);
+        profiles = new ProfileSums?[layers];
+    }
+
+    public int Capacity { get; }
+
+    public int[] SeparatorPositions => separators;
+
+    /// <summary>Rows done.</summary>
+    public int Rows { get; set; }
+
+    public int QueryKeyStride => (stack.Heads + stack.KeyHeads) * stack.HeadSize;
+
+    public int ValueStride => stack.KeyHeads * stack.HeadSize;
+
+    /// <summary>Per layer [capacity, queries | keys].</summary>
+    public float[][] QueryKey { get; }
+
+    public float[][]? Values { get; }
+
+    /// <summary>Per layer + 1 [capacity, hidden]; empty when not kept.</summary>
+    public float[][] Hidden { get; }
+
+    /// <summary>What a decoder reads of its encoder; null without cross-attention.</summary>
+    public CrossState? Cross { get; init; }
+
+    /// <summary>Longformer's exceptions, per layer; null for every other architecture.</summary>
+    public LongformerState? Global { get; init; }
+
+    /// <summary>Rows past .. past + count of one layer, attending to all rows up to themselves and what the layer lets them see.</summary>
+    public AttentionPattern Pattern(int layer, int past, int count)
+    {
+        Attention attention = stack.Blocks[layer].Self;
+        return new AttentionPattern
+        {
+            Queries = count,
+            Keys = past + count,
+            QueryOffset = past,
+            Heads = stack.Heads,
+            KeyValueHeads = stack.KeyHeads,
+            HeadSize = stack.HeadSize,
+            Scale = attention.Scale,
+            Before = attention.Before,
+            After = attention.After,
+            KeyBias = keyBias is null || keyBias.Length == past + count ? keyBias : keyBias[..(past + count)],
+            RelativeBias = SharedBias(past, count),
+            GlobalKeys = Global?.Keys,
+        };
+    }
+
+    /// <summary>Where this pass sums its profiles: only a pass over all rows gives the profile of the whole.</summary>
+    public ProfileSums? StartProfile(int layer, AttentionPattern pattern) => profiles[layer] = pattern.QueryOffset == 0 ? new ProfileSums(pattern, separators) : null;
+
+    /// <summary>The trace's view of one layer, over the rows done so far.</summary>
+    public AttentionLayer Layer(int layer) => new()
+    {
+        Pattern = Pattern(layer, 0, Rows),
+        Queries = QueryKey[layer],
+        QueryStride = QueryKeyStride,
+        Keys = QueryKey[layer],
+        KeyOffset = stack.Heads * stack.HeadSize,
+        KeyStride = QueryKeyStride,
+        Values = Values?[layer],
+        ValueStride = ValueStride,
+        Global = Global?.Rows[layer],
+        Profiles = profiles[layer],
+    };
+
+    public static float[]? KeyBias(int[]? mask) =>
+        mask is null || Array.TrueForAll(mask, static m => m != 0) ? null : Array.ConvertAll(mask, static m => m != 0 ? 0 : float.NegativeInfinity);
+
+    public static float[][] Allocate(int count, long size)
+    {
+        if (size > Array.MaxLength)
+        {
+            throw new ModelException("The input is too long for one pass; cut it into shorter segments.");
+        }
+
+        float[][] arrays = new float[count][];
+        for (int i = 0; i < count; i++)
+        {
+            arrays[i] = GC.AllocateUninitializedArray<float>((int)size);
+        }
+
+        return arrays;
+    }
+
+    /// <summary>All layers share one table of biases.</summary>
+    private float[]? SharedBias(int past, int count)
+    {
+        if (stack.Relative is not { } relative)
+        {
+            return null;
+        }
+
+        if (bias is not { } known || known.Past != past || known.Count != count)
+        {
+            known = (past, count, relative.Over(count, past + count, past));
+            bias = known;
+        }
+
+        return known.Table;
+    }
+}
+
+/// <summary>Cross-attention of one sequence: queries grow with the decoder's rows, keys and values come from the encoder once.</summary>
+internal sealed class CrossState
+{
+    private readonly StackDescription stack;
+    private readonly float[]? keyBias;
+    private readonly int[] separators;
+    private readonly ProfileSums?[] profiles;
+
+    public CrossState(StackDescription stack, int capacity, int sourceRows, int[]? sourceMask, int[] separators)
+    {
+        this.stack = stack;
+        this.separators = separators;
+        SourceRows = sourceRows;
+        keyBias = SequenceState.KeyBias(sourceMask);
+        int layers = stack.Blocks.Length;
+        Queries = SequenceState.Allocate(layers, (long)capacity * QueryStride);
+        Keys = SequenceState.Allocate(layers, (long)sourceRows * KeyStride);
+        Values = SequenceState.Allocate(layers, (long)sourceRows * KeyStride);
+        profiles = new ProfileSums?[layers];
+    }
+
+    public int SourceRows { get; }
+
+    public int[] SeparatorPositions => separators;
+
+    public int QueryStride => stack.Heads * stack.HeadSize;
+
+    public int KeyStride => stack.KeyHeads * stack.HeadSize;
+
+    public float[][] Queries { get; }
+
+    public float[][] Keys { get; }
+
+    public float[][] Values { get; }
+
+    public AttentionPattern Pattern(int layer, int count) => new()
+    {
+        Queries = count,
+        Keys = SourceRows,
+        Heads = stack.Heads,
+        KeyValueHeads = stack.KeyHeads,
+        HeadSize = stack.HeadSize,
+        Scale = stack.Blocks[layer].Cross!.Scale, // a stack with a CrossState has cross-attention in every block
+        KeyBias = keyBias,
+    };
+
+    public ProfileSums? StartProfile(int layer, AttentionPattern pattern, bool whole) => profiles[layer] = whole ? new ProfileSums(pattern, separators) : null;
+
+    public AttentionLayer Layer(int layer, int rows, bool keepValues) => new()
+    {
+        Pattern = Pattern(layer, rows),
+        Queries = Queries[layer],
+        QueryStride = QueryStride,
+        Keys = Keys[layer],
+        KeyStride = KeyStride,
+        Values = keepValues ? Values[layer] : null,
+        ValueStride = KeyStride,
+        Profiles = profiles[layer],
+    };
+}
+
+/// <summary>Which rows of one Longformer input differ from its window pattern, and what its layers keep for them.</summary>
+/// <param name="indices">Global positions, ascending.</param>
+/// <param name="padding">[n], true = padding; null = none.</param>
+internal sealed class LongformerState(int[] indices, bool[]? padding, float[]? keyBias, int layers)
+{
+    public int[] Indices { get; } = indices;
+
+    /// <summary>Null when there are no global tokens, so that windows stay cheap.</summary>
+    public int[]? Keys { get; } = indices.Length == 0 ? null : indices;
+
+    public bool[]? Padding { get; } = padding;
+
+    public float[]? KeyBias { get; } = keyBias;
+
+    public bool HasExceptions => Keys is not null || Padding is not null;
+
+    public GlobalRows?[] Rows { get; } = new GlobalRows?[layers];
+
+    public bool Contains(int query) => (Padding is not null && Padding[query]) || Array.BinarySearch(Indices, query) >= 0;
+}

@@ -1,0 +1,185 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+
+namespace AttentionLens.Models;
+
+/// <summary>The weights of a model folder: one safetensors file, or several listed by an index.</summary>
+internal sealed class Checkpoint : IDisposable
+{
+    private const int MaxIndexBytes = 64 * 1024 * 1024;
+
+    private readonly List<SafetensorsFile> files = [];
+    private readonly Dictionary<string, SafetensorsFile> home = new(StringComparer.Ordinal);
+
+    private Checkpoint()
+    {
+    }
+
+    /// <summary>Bytes of all files.</summary>
+    public long Bytes => files.Sum(static f => f.Length);
+
+    /// <summary>Stored values of all floating-point tensors.</summary>
+    public long Parameters => home.Sum(static pair => pair.Value.Entries[pair.Key] is { Type: SafetensorsType.F32 or SafetensorsType.F16 or SafetensorsType.BF16 or SafetensorsType.F64 } entry ? entry.Count : 0);
+
+    public IEnumerable<string> Names => home.Keys;
+
+    public static Checkpoint Open(string folder)
+    {
+        Checkpoint checkpoint = new();
+        try
+        {
+            string single = Path.Combine(folder, "model.safetensors");
+            string index = single + ".index.json";
+            if (File.Exists(single))
+            {
+                checkpoint.Add(single);
+            }
+            else if (File.Exists(index))
+            {
+                checkpoint.AddShards(folder, index);
+            }
+            else
+            {
+                throw Missing(folder);
+            }
+
+            return checkpoint;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    public bool Has(string name) => home.ContainsKey(name);
+
+    public int[] Shape(string name) => home[name].Entries[name].Shape;
+
+    /// <summary>Values <paramref name="first"/>, +1, ... of a tensor, as floats; refuses NaN and infinities, which would spread through every result.</summary>
+    public void Read(string name, long first, Span<float> destination)
+    {
+        SafetensorsFile file = home[name];
+        file.Read(file.Entries[name], first, destination);
+        if (!Rows.AllFinite(destination))
+        {
+            throw new ModelException($"Tensor '{name}' holds values that are not finite numbers; the checkpoint is damaged or its training diverged.");
+        }
+    }
+
+    /// <summary>
+    /// Stable under copying: headers, sizes, and 64 evenly spaced blocks of each file. Hashing every byte would cost more than loading.
+    /// </summary>
+    public string Fingerprint(string folder)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(File.ReadAllBytes(Path.Combine(folder, "config.json")));
+        foreach (SafetensorsFile file in files)
+        {
+            hash.AppendData(file.Header);
+            long length = file.DataLength;
+            const int Blocks = 64;
+            int block = (int)Math.Min(4096, length / Blocks);
+            for (int i = 0; i < Blocks; i++)
+            {
+                hash.AppendData(file.Sample((length - block) * i / (Blocks - 1), block));
+            }
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
+    }
+
+    public void Dispose()
+    {
+        foreach (SafetensorsFile file in files)
+        {
+            file.Dispose();
+        }
+
+        files.Clear();
+    }
+
+    private void Add(string path)
+    {
+        SafetensorsFile file = SafetensorsFile.Open(path);
+        files.Add(file);
+        foreach (string name in file.Entries.Keys)
+        {
+            if (!home.TryAdd(name, file))
+            {
+                throw new ModelException($"Tensor '{name}' is in two of the model's weight files.");
+            }
+        }
+    }
+
+    private void AddShards(string folder, string index)
+    {
+        try
+        {
+            if (new FileInfo(index).Length > MaxIndexBytes)
+            {
+                throw new ModelException($"'{index}' is larger than {MaxIndexBytes / (1024 * 1024)} MB, which no index of weight files is.");
+            }
+
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(index));
+            if (document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("weight_map", out JsonElement map)
+                || map.ValueKind != JsonValueKind.Object)
+            {
+                throw new ModelException($"'{index}' has no weight_map.");
+            }
+
+            SortedSet<string> shards = new(StringComparer.Ordinal);
+            foreach (JsonProperty property in map.EnumerateObject())
+            {
+                string shard = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString()! : ""; // a string element is never null
+                // A bare file name: an index never reaches outside its folder.
+                if (shard.Length == 0 || shard != Path.GetFileName(shard) || shard is "." or "..")
+                {
+                    throw new ModelException($"'{index}' places tensor '{property.Name}' in '{shard}', which is no file name.");
+                }
+
+                shards.Add(shard);
+            }
+
+            foreach (string shard in shards)
+            {
+                string path = Path.Combine(folder, shard);
+                if (!File.Exists(path))
+                {
+                    throw new ModelException($"The model is incomplete: '{shard}' is listed in {Path.GetFileName(index)} but is not in the folder; download it.");
+                }
+
+                Add(path);
+            }
+        }
+        catch (JsonException)
+        {
+            throw new ModelException($"'{index}' is not valid JSON.");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"'{index}' cannot be read: {error.Message}");
+        }
+    }
+
+    private static ModelException Missing(string folder)
+    {
+        if (File.Exists(Path.Combine(folder, "pytorch_model.bin")) || File.Exists(Path.Combine(folder, "pytorch_model.bin.index.json")))
+        {
+            return new ModelException(
+                $"'{folder}' holds pytorch_model.bin, a pickle that can run code when it is opened, so it is not read; convert it to model.safetensors with "
+                + "`python3 training/convert/pickle_to_safetensors.py pytorch_model.bin model.safetensors`, or take the model's safetensors file.");
+        }
+
+        string? other = Directory.EnumerateFiles(folder)
+            .Select(static path => Path.GetFileName(path))
+            .FirstOrDefault(static name => name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)
+                || name.EndsWith(".h5", StringComparison.OrdinalIgnoreCase)
+                || name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase)
+                || name.EndsWith(".msgpack", StringComparison.OrdinalIgnoreCase));
+        return new ModelException(other is null
+            ? $"'{folder}' has no weights: neither model.safetensors nor model.safetensors.index.json is there."
+            : $"'{folder}' holds its weights as '{other}', which is not supported; it needs model.safetensors.");
+    }
+}
