@@ -188,11 +188,5 @@ export const statusNotification = 'attentionLens/status';
 
 export const isDrawable = (status: Status): boolean => status === 'ok' || status === 'truncated';
 
-/** "layer 3 · head 5", with the numbers that the server uses. */
-export function describeView(view: View, words: { layer: string; head: string; mean: string }): string {
-  const name = (word: string, pick: Pick) => (pick === 'mean' ? `${word} ${words.mean}` : `${word} ${pick}`);
-  return `${name(words.layer, view.layer)} · ${name(words.head, view.head)}`;
-}
-
 export const sameView = (a: View, b: View): boolean =>
   a.layer === b.layer && a.head === b.head && a.stack === b.stack && a.method === b.method;

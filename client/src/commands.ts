@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { isDrawable } from '../shared/protocol.js';
+import { isDrawable, type Range } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import type { Panels } from './panels.js';
 import { isServed, type Server, ServerError } from './server.js';
@@ -53,11 +53,10 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
 }
 
 /** The selections of an editor that select something; else the place of its cursor. */
-function askedRanges(editor: vscode.TextEditor): vscode.Range[] {
+function askedRanges(editor: vscode.TextEditor): readonly Range[] {
   const selected = editor.selections.filter(selection => !selection.isEmpty);
-  const ranges = selected.length > 0 ? selected : [new vscode.Range(editor.selection.active, editor.selection.active)];
-  // A Selection also carries its direction, which has no meaning in a scope.
-  return ranges.map(({ start, end }) => new vscode.Range(start, end));
+  const cursor = editor.selection.active;
+  return selected.length > 0 ? selected : [{ start: cursor, end: cursor }];
 }
 
 function servedEditor(): vscode.TextEditor {

@@ -53,7 +53,10 @@ export class ShownTexts implements vscode.Disposable {
   }
 
   show(uri: vscode.Uri, ranges: readonly Range[]): void {
-    const texts = ranges.map(asked => ({ id: this.nextId++, asked, extent: isEmpty(asked) ? null : asked }));
+    const texts = ranges.map(range => {
+      const asked = plain(range);
+      return { id: this.nextId++, asked, extent: isEmpty(asked) ? null : asked };
+    });
     this.texts.set(uri.toString(), texts);
     this.changed.fire({ uri, change: 'scope' });
   }
@@ -91,3 +94,9 @@ export class ShownTexts implements vscode.Disposable {
     vscode.Disposable.from(...this.subscriptions).dispose();
   }
 }
+
+/** VS Code's own Range fits the type but travels as a pair of positions, which the protocol does not know. */
+const plain = ({ start, end }: Range): Range => ({
+  start: { line: start.line, character: start.character },
+  end: { line: end.line, character: end.character },
+});

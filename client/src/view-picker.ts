@@ -31,7 +31,7 @@ export function viewItems(model: ModelSummary): ViewItem[] {
   const items: ViewItem[] = [];
   for (const { stack, layers, heads } of shapesOf(model)) {
     for (const layer of picks(layers)) {
-      const group = layer === 'mean' ? vscode.l10n.t('mean of all layers') : vscode.l10n.t('layer {0}', layer);
+      const group = layer === 'mean' ? vscode.l10n.t('mean of layers') : vscode.l10n.t('layer {0}', layer);
       items.push({
         label: stack ? `${stackLabel(stack)} · ${group}` : group,
         kind: vscode.QuickPickItemKind.Separator,

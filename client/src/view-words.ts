@@ -1,13 +1,14 @@
 import * as vscode from 'vscode';
-import { describeView, type View } from '../shared/protocol.js';
+import type { View } from '../shared/protocol.js';
 
+/** "layer 3 · head 5", with the numbers that the server uses. */
 export const viewLabel = (view: View): string => {
-  const label = describeView(view, {
-    layer: vscode.l10n.t('layer'),
-    head: vscode.l10n.t('head'),
-    mean: vscode.l10n.t('mean'),
-  });
-  return view.stack && view.stack !== 'encoder' ? `${stackLabel(view.stack)} · ${label}` : label;
+  const parts = [
+    view.layer === 'mean' ? vscode.l10n.t('mean of layers') : vscode.l10n.t('layer {0}', view.layer),
+    view.head === 'mean' ? vscode.l10n.t('mean of heads') : vscode.l10n.t('head {0}', view.head),
+  ];
+  if (view.stack && view.stack !== 'encoder') parts.unshift(stackLabel(view.stack));
+  return parts.join(' · ');
 };
 
 export const stackLabel = (stack: NonNullable<View['stack']>): string =>

@@ -6,8 +6,7 @@ import type { ColorMapName, Scale } from '../shared/panel.js';
  * The hue of the editor's tints. Lightness grows evenly, which is what makes steps of weight look like even steps;
  * chroma is low at both ends, where the screen has little of it.
  */
-const lens = (t: number): string =>
-  hcl(48 + 38 * t, 78 * (4 * t * (1 - t)) ** 0.9, 14 + 82 * t).formatRgb();
+const lens = (t: number): string => hcl(48 + 38 * t, 78 * (4 * t * (1 - t)) ** 0.9, 14 + 82 * t).formatRgb();
 
 const interpolators: Readonly<Record<ColorMapName, (t: number) => string>> = {
   lens,

@@ -1,0 +1,281 @@
+using System.Runtime.InteropServices;
+using AttentionLens.Analysis;
+using AttentionLens.LanguageServer.JsonRpc;
+using AttentionLens.LanguageServer.Protocol;
+using AttentionLens.LanguageServer.Scheduling;
+using AttentionLens.Models;
+using AttentionLens.Tokenization;
+
+namespace AttentionLens.LanguageServer.Features.Attention;
+
+/// <summary>The <c>attentionLens/*</c> requests.</summary>
+internal sealed class AttentionHandlers(AttentionService service)
+{
+    /// <summary>The longest answer of a tile or an overview, in cells.</summary>
+    private const int MaxCells = 16 * 1024 * 1024;
+
+    public Task<TintsResult> TintsAsync(TintsParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, request.Position, state, "attentionLens/tints",
+            request.Position is null ? Priority.Background : Priority.Interactive, attention => Tints(attention, request, cancellation), cancellation);
+
+    public Task<TokensResult> TokensAsync(TokensParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, null, state, "attentionLens/tokens", Priority.Interactive, attention => new TokensResult
+        {
+            Range = attention.Range,
+            Model = Summary(attention.Model),
+            Tokens = Items(attention, attention.Text.Source),
+            TargetTokens = attention.Text.Target.Length > 0 ? Items(attention, attention.Text.Target) : null,
+            Stacks = [.. attention.Trace.Stacks.Select(static s => new StackItem(SegmentAttention.NameOf(s.Kind), s.Layers, s.Heads, s.Queries, s.Keys))],
+        }, cancellation);
+
+    public Task<RowResult> RowAsync(RowParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, null, state, "attentionLens/row", Priority.Interactive, attention =>
+        {
+            (AttentionStack stack, HeadSelection selection) = Resolve(attention, request.View);
+            if (request.Query < 0 || request.Query >= stack.Queries)
+                throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {stack.Queries - 1}.");
+            float[] row = new float[stack.Keys];
+            Weights.Row(stack, selection, request.Query, row);
+            return new RowResult { Weights = Base64(row) };
+        }, cancellation);
+
+    public Task<TileResult> TileAsync(TileParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, null, state, "attentionLens/tile", Priority.Interactive, attention => Tile(attention, request, cancellation), cancellation);
+
+    public Task<OverviewResult> OverviewAsync(OverviewParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, null, state, "attentionLens/overview", Priority.Background, attention =>
+        {
+            AttentionStack stack = attention.Stack(request.Stack);
+            int cells = request.Size * request.Size;
+            if (request.Size is < 1 or > 1024 || (long)cells * stack.Layers * stack.Heads > MaxCells)
+                throw new RpcException(ErrorCodes.InvalidParams, "size must be at least 1 and the answer at most 16 MB.");
+            byte[] data = new byte[stack.Layers * stack.Heads * cells];
+            float[] thumbnail = new float[cells];
+            for (int i = 0; i < stack.Layers * stack.Heads; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                stack.Tile(i / stack.Heads, i % stack.Heads, Range.All, Range.All, request.Size, request.Size, Pooling.Max, thumbnail);
+                Quantize(thumbnail, data.AsSpan(i * cells, cells));
+            }
+            return new OverviewResult
+            {
+                Data = Convert.ToBase64String(data),
+                Shape = [stack.Layers, stack.Heads, request.Size, request.Size],
+                Stack = SegmentAttention.NameOf(stack.Kind),
+                Profiles = Profiles(stack, cancellation),
+            };
+        }, cancellation);
+
+    public Task<ProfilesResult> ProfilesAsync(ProfilesParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, null, state, "attentionLens/profiles", Priority.Background, attention =>
+        {
+            AttentionStack stack = attention.Stack(request.Stack);
+            return new ProfilesResult { Stack = SegmentAttention.NameOf(stack.Kind), Profiles = Profiles(stack, cancellation) };
+        }, cancellation);
+
+    public async Task<ModelInfoResult> ModelInfoAsync(NoParams request, ServerState state, CancellationToken cancellation)
+    {
+        ModelInfo info;
+        try
+        {
+            info = (await service.Models.GetAsync(cancellation).ConfigureAwait(false)).Runner.Info;
+        }
+#pragma warning disable CA1031 // The reason becomes the answer.
+        catch (Exception failure) when (!cancellation.IsCancellationRequested)
+        {
+            (string status, string message) = service.Describe(failure, "attentionLens/modelInfo");
+            return new ModelInfoResult { Status = status, Message = message };
+        }
+#pragma warning restore CA1031
+        return new ModelInfoResult
+        {
+            Name = info.Name,
+            Folder = info.Folder,
+            ModelType = info.ModelType,
+            Kind = NameOf(info.Kind),
+            Layers = info.Layers,
+            Heads = info.Heads,
+            DecoderLayers = info.DecoderLayers,
+            DecoderHeads = info.DecoderHeads,
+            HiddenSize = info.HiddenSize,
+            VocabularySize = info.VocabularySize,
+            Parameters = info.Parameters,
+            WeightBytes = info.WeightBytes,
+            MaxPositions = info.MaxPositions,
+        };
+    }
+
+    public static ModelSummary Summary(ModelInfo info) =>
+        new(info.Name, info.ModelType, NameOf(info.Kind), info.Layers, info.Heads, info.DecoderLayers, info.DecoderHeads, info.MaxPositions);
+
+    private Task<T> AskAsync<T>(
+        Scope scope, Position? focus, ServerState state, string method, Priority priority, Func<SegmentAttention, T> make, CancellationToken cancellation)
+        where T : AttentionResult, new() =>
+        service.AnswerAsync(state, scope.TextDocument.Uri, method, async () =>
+        {
+            SegmentAttention attention = await service.AskAsync(state, scope, focus, method, priority, cancellation).ConfigureAwait(false);
+            return make(attention) with { Version = attention.Document.Version, Status = attention.Status, Message = attention.Text.Notice };
+        });
+
+    private TintsResult Tints(SegmentAttention attention, TintsParams request, CancellationToken cancellation)
+    {
+        (AttentionStack stack, HeadSelection selection) = Resolve(attention, request.View);
+        Token[] tokens = attention.Keys(stack), queries = attention.Queries(stack);
+        string mode = "received";
+        int query = -1, source = -1;
+        if (request.Position is { } position)
+        {
+            int offset = attention.Document.Lines.Offset(position);
+            query = attention.TokenAt(queries, offset);
+            source = query < 0 && stack.Kind == AttentionKind.Cross ? attention.TokenAt(tokens, offset) : -1;
+        }
+        float[] weights;
+        TextRange? queryRange = null;
+        if (query >= 0)
+        {
+            mode = "row";
+            queryRange = attention.RangeOf(queries[query]);
+            weights = new float[stack.Keys];
+            Weights.Row(stack, selection, query, weights);
+        }
+        else if (source >= 0)
+        {
+            mode = "column";
+            queryRange = attention.RangeOf(tokens[source]);
+            weights = new float[stack.Queries];
+            Weights.Column(service.Selected(attention, stack, selection, cancellation), new HeadSelection(0, 0), source, weights, cancellation);
+            tokens = queries;
+        }
+        else
+        {
+            weights = new float[stack.Keys];
+            Weights.Received(service.Selected(attention, stack, selection, cancellation), new HeadSelection(0, 0), weights, cancellation);
+        }
+        SinkResult sinks = Sinks.Apply(weights, Sinks.Of(tokens, stack.Causal), attention.Settings.SpecialTokens);
+        int[] buckets = new int[weights.Length];
+        float max = Buckets.Assign(weights, buckets);
+
+        var flat = new List<int>(tokens.Length * 5);
+        var shown = new List<float>(tokens.Length);
+        var steps = new List<int>(tokens.Length);
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            if (attention.RangeOf(tokens[i]) is not { } range)
+                continue;
+            flat.AddRange([range.Start.Line, range.Start.Character, range.End.Line, range.End.Character, i]);
+            shown.Add(MathF.Round(weights[i], 6));
+            steps.Add(buckets[i]);
+        }
+        return new TintsResult
+        {
+            Range = attention.Range,
+            Mode = mode,
+            Query = queryRange,
+            Model = attention.Model.Name,
+            View = new View(new LayerOrHead(selection.Layer), new LayerOrHead(selection.Head), SegmentAttention.NameOf(stack.Kind), "raw"),
+            Tokens = [.. flat],
+            Weights = [.. shown],
+            Buckets = [.. steps],
+            Special = sinks.Handling switch { SinkHandling.Show => "shown", SinkHandling.Hide => "hidden", _ => "renormalized" },
+            SpecialMass = MathF.Round(sinks.Share, 6),
+            Max = MathF.Round(max, 6),
+        };
+    }
+
+    private TileResult Tile(SegmentAttention attention, TileParams request, CancellationToken cancellation)
+    {
+        (AttentionStack stack, HeadSelection selection) = Resolve(attention, request.View);
+        (int firstRow, int rows) = Span(request.Rows, stack.Queries, "rows");
+        (int firstColumn, int columns) = Span(request.Columns, stack.Keys, "columns");
+        if (request.Size is not [> 0, > 0])
+            throw new RpcException(ErrorCodes.InvalidParams, "size must be two numbers from 1.");
+        if (request.Pooling is not ("max" or "mean"))
+            throw new RpcException(ErrorCodes.InvalidParams, "pooling must be \"max\" or \"mean\".");
+        int height = Math.Min(request.Size[0], rows), width = Math.Min(request.Size[1], columns);
+        if ((long)height * width > MaxCells)
+            throw new RpcException(ErrorCodes.InvalidParams, "The tile would be larger than 16 million cells; ask for a smaller size.");
+        float[] tile = new float[height * width];
+        float[] row = new float[stack.Keys];
+        AttentionView view = selection is { Layer: not null, Head: not null }
+            ? AttentionView.Raw(stack)
+            : service.Selected(attention, stack, selection, cancellation);
+        HeadSelection cell = view.Layers == 1 && view.Heads == 1 ? new HeadSelection(0, 0) : selection;
+        bool mean = request.Pooling == "mean";
+        for (int r = 0; r < height; r++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int from = firstRow + (int)((long)r * rows / height), to = firstRow + (int)((long)(r + 1) * rows / height);
+            for (int query = from; query < to; query++)
+            {
+                Weights.Row(view, cell, query, row);
+                for (int c = 0; c < width; c++)
+                {
+                    int left = firstColumn + (int)((long)c * columns / width), right = firstColumn + (int)((long)(c + 1) * columns / width);
+                    ref float value = ref tile[(r * width) + c];
+                    foreach (float weight in row.AsSpan(left, right - left))
+                        value = mean ? value + (weight / ((right - left) * (to - from))) : Math.Max(value, weight);
+                }
+            }
+        }
+        byte[] bytes = new byte[tile.Length];
+        if (!request.Exact)
+            Quantize(tile, bytes);
+        return new TileResult
+        {
+            Data = request.Exact ? Base64(tile) : Convert.ToBase64String(bytes),
+            Shape = [height, width],
+            Max = tile.Length == 0 ? 0 : tile.Max(),
+        };
+    }
+
+    private static (AttentionStack Stack, HeadSelection Selection) Resolve(SegmentAttention attention, View? view)
+    {
+        if (view?.Method is not (null or "raw"))
+            throw new AttentionException(AttentionStatus.Failed, "This server knows the method \"raw\".");
+        AttentionStack stack = attention.Stack(view?.Stack);
+        return (stack, attention.Selection(view, stack));
+    }
+
+    private static (int First, int Count) Span(int[] range, int limit, string name) =>
+        range is [var from, var to] && from >= 0 && from <= to && to <= limit
+            ? (from, to - from)
+            : throw new RpcException(ErrorCodes.InvalidParams, $"{name} must be [first, one past the last] within 0 to {limit}.");
+
+    private static TokenItem[] Items(SegmentAttention attention, Token[] tokens) =>
+        [.. tokens.Select((token, i) => new TokenItem(i, token.Id, token.Text, attention.RangeOf(token), token.Special, token.TypeId))];
+
+    private static ProfileItem[][] Profiles(AttentionStack stack, CancellationToken cancellation)
+    {
+        var profiles = new ProfileItem[stack.Layers][];
+        for (int layer = 0; layer < stack.Layers; layer++)
+        {
+            profiles[layer] = new ProfileItem[stack.Heads];
+            for (int head = 0; head < stack.Heads; head++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                HeadProfile p = stack.Profile(layer, head);
+                profiles[layer][head] = new ProfileItem(
+                    p.Entropy, p.NormalizedEntropy, p.Max, p.MeanDistance, p.First, p.Separators, p.Previous, p.Next, p.Same);
+            }
+        }
+        return profiles;
+    }
+
+    private static string NameOf(ModelKind kind) => kind switch
+    {
+        ModelKind.Decoder => "decoder",
+        ModelKind.EncoderDecoder => "encoderDecoder",
+        ModelKind.Vision => "vision",
+        ModelKind.TextVision => "textVision",
+        _ => "encoder",
+    };
+
+    private static void Quantize(ReadOnlySpan<float> values, Span<byte> bytes)
+    {
+        for (int i = 0; i < values.Length; i++)
+            bytes[i] = (byte)MathF.Round(Math.Clamp(values[i], 0, 1) * 255);
+    }
+
+    // Every platform that .NET runs on is little-endian, as the protocol is.
+    private static string Base64(float[] values) => Convert.ToBase64String(MemoryMarshal.AsBytes<float>(values));
+}

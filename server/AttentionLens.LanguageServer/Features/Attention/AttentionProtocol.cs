@@ -1,0 +1,196 @@
+using System.Text.Json.Serialization;
+using AttentionLens.LanguageServer.JsonRpc;
+using AttentionLens.LanguageServer.Protocol;
+
+namespace AttentionLens.LanguageServer.Features.Attention;
+
+/// <summary>What a question is about: a non-empty range is the text itself, an empty one means the document's segment at that position.</summary>
+internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range);
+
+/// <summary>Which weights are meant. Absent members take the settings' value.</summary>
+/// <param name="Stack">"encoder", "decoder" or "cross"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
+/// <param name="Method">"raw": the softmax weights themselves.</param>
+internal sealed record View(LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null);
+
+/// <summary>Values of <see cref="AttentionResult.Status"/>.</summary>
+internal static class AttentionStatus
+{
+    public const string Ok = "ok";
+    public const string Truncated = "truncated";
+    public const string Stale = "stale";
+    public const string Empty = "empty";
+    public const string ModelMissing = "modelMissing";
+    public const string Failed = "failed";
+}
+
+/// <summary>
+/// Every answer to an <c>attentionLens/*</c> question. The client drops an answer whose version is not its document's current one; with any
+/// status but "ok" and "truncated" the members of the derived record are absent and <see cref="Message"/> says what to do.
+/// </summary>
+internal abstract record AttentionResult
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public int? Version { get; init; }
+
+    public string Status { get; init; } = AttentionStatus.Ok;
+
+    public string? Message { get; init; }
+}
+
+internal sealed record TintsParams(Scope Scope, View? View = null, Position? Position = null);
+
+/// <summary>Strengths for the tokens of one segment.</summary>
+internal sealed record TintsResult : AttentionResult
+{
+    /// <summary>The segment.</summary>
+    public TextRange? Range { get; init; }
+
+    /// <summary>"row": what the query attends to; "column": what attends to it (a source token of a cross stack); "received": mean over all queries.</summary>
+    public string? Mode { get; init; }
+
+    /// <summary>The query token, in mode row and column.</summary>
+    public TextRange? Query { get; init; }
+
+    public string? Model { get; init; }
+
+    public View? View { get; init; }
+
+    /// <summary>Five numbers a token: start line, start character, end line, end character, token index.</summary>
+    public int[]? Tokens { get; init; }
+
+    /// <summary>One per token, 0..1, rounded to 6 digits.</summary>
+    public float[]? Weights { get; init; }
+
+    /// <summary>One per token, 0 (no tint) to 11, by the square root of weight / max.</summary>
+    public int[]? Buckets { get; init; }
+
+    /// <summary>"hidden", "shown" or "renormalized".</summary>
+    public string? Special { get; init; }
+
+    /// <summary>The share of the weight that is on special tokens and the attention sink.</summary>
+    public float? SpecialMass { get; init; }
+
+    public float? Max { get; init; }
+}
+
+internal sealed record TokensParams(Scope Scope);
+
+internal sealed record TokensResult : AttentionResult
+{
+    public TextRange? Range { get; init; }
+    public ModelSummary? Model { get; init; }
+    public TokenItem[]? Tokens { get; init; }
+
+    /// <summary>Tokens of the decoder's text in an encoder-decoder; else absent.</summary>
+    public TokenItem[]? TargetTokens { get; init; }
+
+    public StackItem[]? Stacks { get; init; }
+}
+
+/// <param name="Range">Null for a special token.</param>
+internal sealed record TokenItem(
+    int Index, int Id, string Text, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] TextRange? Range, bool Special, int TypeId);
+
+internal sealed record StackItem(string Kind, int Layers, int Heads, int Queries, int Keys);
+
+internal sealed record RowParams(Scope Scope, int Query, View? View = null);
+
+internal sealed record RowResult : AttentionResult
+{
+    /// <summary>Base64 of little-endian float32 [keys].</summary>
+    public string? Weights { get; init; }
+}
+
+/// <param name="Rows">First and one past the last query.</param>
+/// <param name="Columns">First and one past the last key.</param>
+/// <param name="Size">Rows and columns of the answer; never more than the range has.</param>
+/// <param name="Pooling">"max" or "mean".</param>
+/// <param name="Exact">True: float32 instead of one byte a cell.</param>
+internal sealed record TileParams(Scope Scope, int[] Rows, int[] Columns, int[] Size, View? View = null, string Pooling = "max", bool Exact = false);
+
+internal sealed record TileResult : AttentionResult
+{
+    /// <summary>Base64: one byte a cell (round(255 * weight)), or little-endian float32 when exact.</summary>
+    public string? Data { get; init; }
+
+    public int[]? Shape { get; init; }
+    public float? Max { get; init; }
+}
+
+/// <param name="Size">Rows and columns of each head's thumbnail.</param>
+/// <param name="Stack">As in <see cref="View"/>.</param>
+internal sealed record OverviewParams(Scope Scope, int Size = 64, string? Stack = null);
+
+internal sealed record OverviewResult : AttentionResult
+{
+    /// <summary>Base64 of [layers, heads, size, size] bytes: the maximum under each cell, round(255 * weight).</summary>
+    public string? Data { get; init; }
+
+    public int[]? Shape { get; init; }
+    public string? Stack { get; init; }
+
+    /// <summary>[layers][heads].</summary>
+    public ProfileItem[][]? Profiles { get; init; }
+}
+
+internal sealed record ProfilesParams(Scope Scope, string? Stack = null);
+
+internal sealed record ProfilesResult : AttentionResult
+{
+    public string? Stack { get; init; }
+
+    /// <summary>[layers][heads].</summary>
+    public ProfileItem[][]? Profiles { get; init; }
+}
+
+internal sealed record ProfileItem(
+    float Entropy, float NormalizedEntropy, float Max, float MeanDistance, float First, float Separators, float Previous, float Next, float Same);
+
+internal sealed record ModelInfoResult
+{
+    public string Status { get; init; } = AttentionStatus.Ok;
+    public string? Message { get; init; }
+    public string? Name { get; init; }
+    public string? Folder { get; init; }
+    public string? ModelType { get; init; }
+    public string? Kind { get; init; }
+    public int Layers { get; init; }
+    public int Heads { get; init; }
+    public int DecoderLayers { get; init; }
+    public int DecoderHeads { get; init; }
+    public int HiddenSize { get; init; }
+    public int VocabularySize { get; init; }
+    public long Parameters { get; init; }
+    public long WeightBytes { get; init; }
+    public int MaxPositions { get; init; }
+}
+
+internal sealed record ModelSummary(
+    string Name, string ModelType, string Kind, int Layers, int Heads, int DecoderLayers, int DecoderHeads, int MaxPositions);
+
+/// <summary>Sent by the server whenever one of its members changes; the newest one holds.</summary>
+/// <param name="Health">"ok", "warning" or "error".</param>
+internal sealed record StatusParams(string Health, bool Busy, string? Message = null, ModelSummary? Model = null);
+
+/// <summary>The custom messages; <c>docs/protocol.md</c> describes each.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectRequiredConstructorParameters = true,
+    RespectNullableAnnotations = true,
+    Converters = [typeof(LenientString)])]
+[JsonSerializable(typeof(TintsParams))]
+[JsonSerializable(typeof(TintsResult))]
+[JsonSerializable(typeof(TokensParams))]
+[JsonSerializable(typeof(TokensResult))]
+[JsonSerializable(typeof(RowParams))]
+[JsonSerializable(typeof(RowResult))]
+[JsonSerializable(typeof(TileParams))]
+[JsonSerializable(typeof(TileResult))]
+[JsonSerializable(typeof(OverviewParams))]
+[JsonSerializable(typeof(OverviewResult))]
+[JsonSerializable(typeof(ProfilesParams))]
+[JsonSerializable(typeof(ProfilesResult))]
+[JsonSerializable(typeof(ModelInfoResult))]
+[JsonSerializable(typeof(StatusParams))]
+internal sealed partial class AttentionJson : JsonSerializerContext;

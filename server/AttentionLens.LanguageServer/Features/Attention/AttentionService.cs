@@ -1,0 +1,113 @@
+using AttentionLens.Analysis;
+using AttentionLens.Corpora;
+using AttentionLens.LanguageServer.Documents;
+using AttentionLens.LanguageServer.Protocol;
+using AttentionLens.LanguageServer.Scheduling;
+using AttentionLens.Models;
+using Microsoft.Extensions.Logging;
+
+namespace AttentionLens.LanguageServer.Features.Attention;
+
+/// <summary>From a place in a document to its attention: segment, tokens, trace, and the matrix of a selection of heads.</summary>
+internal sealed class AttentionService(ModelHost models, TraceService traces, ByteCache<object, object> cache, ILogger log)
+{
+    public ModelHost Models => models;
+
+    /// <summary>The attention of what a scope names in the document as the request saw it.</summary>
+    /// <param name="state">The state when the request arrived.</param>
+    /// <param name="scope">Text or place.</param>
+    /// <param name="focus">Where the user is; decides which window of a long text is shown.</param>
+    /// <param name="method">Of the request; a newer version of the same question replaces a waiting older one.</param>
+    /// <param name="priority">Interactive when somebody waits for it.</param>
+    /// <param name="cancellation">The request's.</param>
+    /// <exception cref="AttentionException">There is no answer; says why.</exception>
+    public async Task<SegmentAttention> AskAsync(
+        ServerState state, Scope scope, Position? focus, string method, Priority priority, CancellationToken cancellation)
+    {
+        if (!state.Documents.TryGetValue(scope.TextDocument.Uri, out DocumentSnapshot? document))
+            throw new AttentionException(AttentionStatus.Failed, "The document is not open; open it again.");
+        int start = document.Lines.Offset(scope.Range.Start), end = document.Lines.Offset(scope.Range.End);
+        Segment segment = start < end ? Selected(document, start, end) : At(document, state.Settings.Reader, start);
+        if (segment.Text.Contains('\0', StringComparison.Ordinal))
+            throw new AttentionException(AttentionStatus.Failed, "The text holds NUL characters: this looks like a binary file, not text.");
+        HeldModel model = await models.GetAsync(cancellation).ConfigureAwait(false);
+        int at = document.Lines.Offset(focus ?? scope.Range.Start);
+        int inText = at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
+        EncodedText text = EncodedText.Of(model.Runner, segment, inText, cancellation);
+        var question = new Question(method, document.Uri, document.Version);
+        AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
+        return new SegmentAttention(document, state.Settings, segment, text, trace, model.Runner.Info);
+    }
+
+    /// <summary>
+    /// Turns every way of not having an answer into a result with a status. Cancellation passes: it is answered elsewhere.
+    /// </summary>
+    public async Task<T> AnswerAsync<T>(ServerState state, string uri, string method, Func<Task<T>> answer)
+        where T : AttentionResult, new()
+    {
+        int? version = state.Documents.TryGetValue(uri, out DocumentSnapshot? document) ? document.Version : null;
+        try
+        {
+            return await answer().ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // A poisoned document or model must not cost more than its own answer.
+        catch (Exception failure) when (failure is not JsonRpc.RpcException)
+        {
+            if (failure is OperationCanceledException && !IsLoadCancelled(failure))
+                throw;
+            (string status, string message) = Describe(failure, method);
+            return new T { Version = version, Status = status, Message = message };
+        }
+#pragma warning restore CA1031
+    }
+
+    /// <summary>Status and sentence for a failure; unexpected ones are logged.</summary>
+    public (string Status, string Message) Describe(Exception failure, string method)
+    {
+        switch (failure)
+        {
+            case AttentionException known:
+                return (known.Status, known.Message);
+            case ModelMissingException:
+                return (AttentionStatus.ModelMissing, failure.Message);
+            default:
+                if (failure is not (ModelException or Tokenization.TokenizerException or OperationCanceledException))
+                    log.Failed(failure, method);
+                return (AttentionStatus.Failed, ModelHost.Explain(failure));
+        }
+    }
+
+    /// <summary>
+    /// The weights of one layer and head (or of a mean over them) as a view with one layer and one head. A mean over many heads costs many
+    /// matrices, so it is kept.
+    /// </summary>
+    public AttentionView Selected(SegmentAttention attention, AttentionStack stack, HeadSelection selection, CancellationToken cancellation)
+    {
+        var key = new SelectionKey(attention.Text.Key, stack.Kind, selection);
+        if (cache.TryGet(key, out object known))
+            return (AttentionView)known;
+        float[] matrix = new float[checked(stack.Queries * stack.Keys)];
+        Weights.Matrix(AttentionView.Raw(stack), selection, matrix, cancellation);
+        var view = new DenseView(stack.Kind, 1, 1, stack.Queries, stack.Keys, stack.Causal, [matrix]);
+        cache.Add(key, view, view.Bytes);
+        return view;
+    }
+
+    private sealed record SelectionKey(TraceKey Trace, AttentionKind Kind, HeadSelection Selection);
+
+    private bool IsLoadCancelled(Exception failure) => failure is TaskCanceledException && !models.Loading && models.Info is null;
+
+    private static Segment Selected(DocumentSnapshot document, int start, int end)
+    {
+        string text = document.Text;
+        if (char.IsLowSurrogate(text[start]) && start > 0 && char.IsHighSurrogate(text[start - 1]))
+            start--;
+        if (end < text.Length && char.IsLowSurrogate(text[end]) && char.IsHighSurrogate(text[end - 1]))
+            end++;
+        return new Segment(text, start, end);
+    }
+
+    private static Segment At(DocumentSnapshot document, ReaderOptions options, int offset) =>
+        document.Segments(options).At(offset)
+        ?? throw new AttentionException(AttentionStatus.Empty, "There is no text here; put the cursor on some text or select it.");
+}

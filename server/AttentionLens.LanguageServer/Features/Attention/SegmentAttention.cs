@@ -1,0 +1,112 @@
+using AttentionLens.Analysis;
+using AttentionLens.Corpora;
+using AttentionLens.LanguageServer.Documents;
+using AttentionLens.LanguageServer.Protocol;
+using AttentionLens.LanguageServer.Settings;
+using AttentionLens.Models;
+using AttentionLens.Tokenization;
+
+namespace AttentionLens.LanguageServer.Features.Attention;
+
+/// <summary>One segment of one version of a document, its tokens, and what the model made of them.</summary>
+internal sealed record SegmentAttention(
+    DocumentSnapshot Document, ServerSettings Settings, Segment Segment, EncodedText Text, AttentionTrace Trace, ModelInfo Model)
+{
+    public TextRange Range => Document.Lines.Range(Segment.Start, Segment.End);
+
+    public string Status => Text.Notice is null ? AttentionStatus.Ok : AttentionStatus.Truncated;
+
+    /// <summary>The tokens along the keys of a stack.</summary>
+    public Token[] Keys(AttentionStack stack) => Text.Target.Length > 0 && stack.Kind == AttentionKind.Decoder ? Text.Target : Text.Source;
+
+    /// <summary>The tokens along the queries of a stack.</summary>
+    public Token[] Queries(AttentionStack stack) =>
+        Text.Target.Length > 0 && stack.Kind is AttentionKind.Decoder or AttentionKind.Cross ? Text.Target : Text.Source;
+
+    /// <summary>The stack that a view names, else the one people look at first.</summary>
+    /// <exception cref="AttentionException">The model has none of that name.</exception>
+    public AttentionStack Stack(string? name)
+    {
+        AttentionKind kind = name switch
+        {
+            null when Model.Kind == ModelKind.Decoder => AttentionKind.Decoder,
+            null when Text.Target.Length > 0 => AttentionKind.Cross,
+            null => AttentionKind.Encoder,
+            "encoder" => AttentionKind.Encoder,
+            "decoder" => AttentionKind.Decoder,
+            "cross" => AttentionKind.Cross,
+            _ => throw new AttentionException(AttentionStatus.Failed, "A stack is \"encoder\", \"decoder\" or \"cross\"."),
+        };
+        AttentionStack? stack = Trace.Stack(kind);
+        // The decoder of an encoder-decoder has seen nothing but its start token when there is no target text.
+        if (stack is not null && Model.Kind == ModelKind.EncoderDecoder && kind != AttentionKind.Encoder && Text.Target.Length == 0)
+            throw new AttentionException(AttentionStatus.Failed, $"{NameOf(kind)} attention needs a source and a target text.");
+        return stack ?? throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no {NameOf(kind)} attention.");
+    }
+
+    /// <summary>The layer and head of a view, with the settings' values where it names none.</summary>
+    /// <exception cref="AttentionException">The stack has no such layer or head.</exception>
+    public HeadSelection Selection(View? view, AttentionStack stack)
+    {
+        var selection = new HeadSelection((view?.Layer ?? Settings.Layer).Index, (view?.Head ?? Settings.Head).Index);
+        if (selection.Layer >= stack.Layers)
+            throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no layer {selection.Layer}: its layers are 0 to {stack.Layers - 1}.");
+        if (selection.Head >= stack.Heads)
+            throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no head {selection.Head}: its heads are 0 to {stack.Heads - 1}.");
+        return selection;
+    }
+
+    /// <summary>The document's range of a token; null for a token without text there (special, or added by the reader).</summary>
+    public TextRange? RangeOf(Token token)
+    {
+        if (token.Special || token.Start >= token.End)
+            return null;
+        Segment? part = token.Sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
+        (int start, int end) = part.ToDocument(token.Start, Math.Min(token.End, part.Map.TextLength));
+        // A byte-level token may be half of a character; what is painted is the whole one.
+        if (start > 0 && start < Document.Text.Length && char.IsLowSurrogate(Document.Text[start]) && char.IsHighSurrogate(Document.Text[start - 1]))
+            start--;
+        if (end > 0 && end < Document.Text.Length && char.IsLowSurrogate(Document.Text[end]) && char.IsHighSurrogate(Document.Text[end - 1]))
+            end++;
+        return start < end ? Document.Lines.Range(start, end) : null;
+    }
+
+    /// <summary>The text of a token as the document has it; the vocabulary's spelling for a special one.</summary>
+    public string TextOf(Token token)
+    {
+        if (token.Special || token.Start >= token.End)
+            return token.Text;
+        Segment part = token.Sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
+        return part.Text[token.Start..Math.Min(token.End, part.Text.Length)];
+    }
+
+    /// <summary>The token under a document offset, else the one that ends there; -1 when neither exists.</summary>
+    public int TokenAt(Token[] tokens, int offset)
+    {
+        bool second = Segment.Pair is { } pair && !(Segment.Start <= offset && offset <= Segment.End) && pair.Contains(offset);
+        int sequence = second ? 1 : 0;
+        Segment part = second && Segment.Pair is { } other ? other : Segment;
+        if (offset < part.Start || offset > part.End)
+            return -1;
+        int at = part.ToText(offset), before = -1;
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            Token token = tokens[i];
+            if (token.Special || token.Sequence != sequence)
+                continue;
+            if (token.Start <= at && at < token.End)
+                return i;
+            if (token.End == at)
+                before = i;
+        }
+        return before;
+    }
+
+    public static string NameOf(AttentionKind kind) => kind switch
+    {
+        AttentionKind.Decoder => "decoder",
+        AttentionKind.Cross => "cross",
+        AttentionKind.Vision => "vision",
+        _ => "encoder",
+    };
+}

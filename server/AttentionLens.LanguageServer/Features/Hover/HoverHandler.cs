@@ -1,0 +1,151 @@
+using System.Globalization;
+using System.Text;
+using AttentionLens.Analysis;
+using AttentionLens.LanguageServer.Features.Attention;
+using AttentionLens.LanguageServer.JsonRpc;
+using AttentionLens.LanguageServer.Protocol;
+using AttentionLens.LanguageServer.Scheduling;
+using AttentionLens.Models;
+using AttentionLens.Tokenization;
+
+namespace AttentionLens.LanguageServer.Features.Hover;
+
+/// <summary><c>textDocument/hover</c>: the token, what it attends to most, what attends to it most.</summary>
+internal sealed class HoverHandler(AttentionService service)
+{
+    private const string Method = "textDocument/hover";
+
+    /// <summary>Set from the client's capabilities: some clients show Markdown as it is written.</summary>
+    public bool PlainText { get; set; }
+
+    public async Task<HoverResult?> HandleAsync(TextDocumentPositionParams request, ServerState state, CancellationToken cancellation)
+    {
+        try
+        {
+            SegmentAttention attention = await service.AskAsync(
+                state, new Scope(request.TextDocument, new TextRange(request.Position, request.Position)), request.Position, Method, Priority.Interactive,
+                cancellation).ConfigureAwait(false);
+            return Answer(attention, request.Position, cancellation);
+        }
+        catch (AttentionException stale) when (stale.Status == AttentionStatus.Stale)
+        {
+            throw new RpcException(ErrorCodes.ContentModified, stale.Message);
+        }
+        catch (AttentionException empty) when (empty.Status == AttentionStatus.Empty)
+        {
+            return null;
+        }
+#pragma warning disable CA1031 // The user hovers and reads why there is no answer.
+        catch (Exception failure) when (failure is not (OperationCanceledException or RpcException))
+        {
+            (_, string message) = service.Describe(failure, Method);
+            return new HoverResult(Content($"AttentionLens: {(PlainText ? message : Escape(message))}"), new TextRange(request.Position, request.Position));
+        }
+#pragma warning restore CA1031
+    }
+
+    private HoverResult? Answer(SegmentAttention attention, Position position, CancellationToken cancellation)
+    {
+        AttentionStack stack = attention.Stack(null);
+        HeadSelection selection = attention.Selection(null, stack);
+        Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
+        int offset = attention.Document.Lines.Offset(position);
+        int query = attention.TokenAt(queries, offset), key = attention.TokenAt(keys, offset);
+        Token token;
+        if (query >= 0)
+            token = queries[query];
+        else if (key >= 0)
+            token = keys[key];
+        else
+            return null;
+        if (attention.RangeOf(token) is not { } range)
+            return null;
+
+        SinkResult? sinks = null;
+        List<(Token Token, float Weight)> to = [], by = [];
+        if (query >= 0)
+        {
+            float[] row = new float[stack.Keys];
+            Weights.Row(stack, selection, query, row);
+            sinks = Sinks.Apply(row, Sinks.Of(keys, stack.Causal), attention.Settings.SpecialTokens);
+            to = Top(keys, row, attention.Settings.HoverTop);
+        }
+        if (key >= 0)
+        {
+            float[] column = new float[stack.Queries];
+            AttentionView view = service.Selected(attention, stack, selection, cancellation);
+            Weights.Column(view, new HeadSelection(0, 0), key, column, cancellation);
+            // Special queries attend too, but what they are is no fact about the text; they go when they are not to be shown.
+            if (attention.Settings.SpecialTokens != SinkHandling.Show)
+            {
+                for (int i = 0; i < column.Length; i++)
+                    column[i] = queries[i].Special ? 0 : column[i];
+            }
+            by = Top(queries, column, attention.Settings.HoverTop);
+        }
+        return new HoverResult(Content(Write(attention, token, stack, selection, sinks, to, by)), range);
+    }
+
+    private string Write(
+        SegmentAttention attention, Token token, AttentionStack stack, HeadSelection selection, SinkResult? sinks,
+        List<(Token Token, float Weight)> to, List<(Token Token, float Weight)> by)
+    {
+        var text = new StringBuilder();
+        string kind = attention.Trace.Stacks.Count > 1 ? $" · {SegmentAttention.NameOf(stack.Kind)}" : "";
+        string name = PlainText ? Markdown.Plain(attention.TextOf(token)) : $"**{Markdown.Code(attention.TextOf(token))}**";
+        string spelling = attention.TextOf(token) == token.Text ? "" : PlainText ? $" ({Markdown.Plain(token.Text)})" : $" ({Markdown.Code(token.Text)})";
+        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling} · {selection}{kind} · {(PlainText ? attention.Model.Name : Escape(attention.Model.Name))}\n\n");
+        if (PlainText)
+        {
+            List("attends to", to);
+            List("attended by", by);
+        }
+        else
+        {
+            text.Append("| attends to | | attended by | |\n|:--|--:|:--|--:|\n");
+            for (int i = 0; i < Math.Max(to.Count, by.Count); i++)
+                text.Append(CultureInfo.InvariantCulture, $"| {Cell(to, i)} | {Cell(by, i)} |\n");
+            text.Append('\n');
+        }
+        if (sinks is { } done)
+            text.Append(CultureInfo.InvariantCulture, $"{done}");
+        if (attention.Text.Notice is { } notice)
+            text.Append(CultureInfo.InvariantCulture, $"\n\n{(PlainText ? notice : Escape(notice))}");
+        return text.ToString();
+
+        string Cell(List<(Token Token, float Weight)> list, int i) => i < list.Count
+            ? string.Create(CultureInfo.InvariantCulture, $"{Markdown.Code(attention.TextOf(list[i].Token))} | {list[i].Weight:F3}")
+            : " | ";
+
+        void List(string title, List<(Token Token, float Weight)> list)
+        {
+            if (list.Count == 0)
+                return;
+            text.Append(CultureInfo.InvariantCulture, $"{title}:\n");
+            foreach ((Token other, float weight) in list)
+                text.Append(CultureInfo.InvariantCulture, $"  {weight:F3}  {Markdown.Plain(attention.TextOf(other))}\n");
+        }
+    }
+
+    private MarkupContent Content(string text) => new(PlainText ? "plaintext" : "markdown", text);
+
+    private static List<(Token Token, float Weight)> Top(Token[] tokens, float[] weights, int count) =>
+        [.. Enumerable.Range(0, weights.Length)
+            .Where(i => weights[i] > 0)
+            .OrderByDescending(i => weights[i])
+            .ThenBy(static i => i)
+            .Take(count)
+            .Select(i => (tokens[i], weights[i]))];
+
+    private static string Escape(string text)
+    {
+        var safe = new StringBuilder(text.Length);
+        foreach (char c in text)
+        {
+            if (char.IsAscii(c) && char.IsPunctuation(c) || c is '<' or '>' or '|' or '`' or '~' or '$' or '^' or '+' or '=')
+                safe.Append('\\');
+            safe.Append(c);
+        }
+        return safe.ToString();
+    }
+}

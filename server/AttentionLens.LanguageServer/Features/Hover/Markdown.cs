@@ -1,0 +1,58 @@
+using System.Globalization;
+using System.Text;
+
+namespace AttentionLens.LanguageServer.Features.Hover;
+
+/// <summary>Document text inside Markdown: always text, never markup.</summary>
+internal static class Markdown
+{
+    private const int MaxLength = 40;
+
+    /// <summary>A code span that is safe in a table cell: in a code span nothing but backticks and (in tables) pipes means anything.</summary>
+    public static string Code(string text)
+    {
+        string plain = Plain(text);
+        int longest = 0, current = 0;
+        foreach (char c in plain)
+        {
+            current = c == '`' ? current + 1 : 0;
+            longest = Math.Max(longest, current);
+        }
+        string fence = new('`', longest + 1);
+        // One space inside the fence on each side is taken off again by Markdown; needed where the text begins or ends with a backtick or space.
+        string pad = plain.StartsWith('`') || plain.EndsWith('`') || (plain.StartsWith(' ') && plain.EndsWith(' ')) ? " " : "";
+        return $"{fence}{pad}{plain.Replace("|", "\\|", StringComparison.Ordinal)}{pad}{fence}";
+    }
+
+    /// <summary>One line: white space and characters that change how others look are made visible, long text is shortened.</summary>
+    public static string Plain(string text)
+    {
+        var safe = new StringBuilder(text.Length);
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            if (safe.Length >= MaxLength)
+            {
+                safe.Append('…');
+                break;
+            }
+            switch (rune.Value)
+            {
+                case '\n' or 0x2028 or 0x2029:
+                    safe.Append('⏎');
+                    break;
+                case '\r':
+                    break;
+                case '\t':
+                    safe.Append('⇥');
+                    break;
+                default:
+                    if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format && rune.Value != 0x200D)
+                        safe.Append(CultureInfo.InvariantCulture, $"U+{rune.Value:X4}");
+                    else
+                        safe.Append(rune.ToString());
+                    break;
+            }
+        }
+        return safe.Length == 0 ? " " : safe.ToString();
+    }
+}

@@ -1,0 +1,82 @@
+using System.Text.Json;
+using AttentionLens.Analysis;
+using AttentionLens.Corpora;
+using AttentionLens.LanguageServer.Features.Attention;
+using AttentionLens.LanguageServer.Protocol;
+
+namespace AttentionLens.LanguageServer.Settings;
+
+/// <summary>The section <c>attentionLens</c> of the client's settings.</summary>
+internal sealed record ServerSettings
+{
+    public static ServerSettings Default { get; } = new();
+
+    public ModelChoice Model { get; init; } = new("", 0);
+    public LayerOrHead Layer { get; init; }
+    public LayerOrHead Head { get; init; }
+    public SinkHandling SpecialTokens { get; init; } = SinkHandling.Hide;
+    public ReaderOptions Reader { get; init; } = ReaderOptions.Default;
+    public int CacheMegabytes { get; init; } = 512;
+    public int HoverTop { get; init; } = 5;
+
+    /// <summary>
+    /// Reads the section, or an object that holds it. A value that makes no sense keeps its default and is reported: one bad setting must not
+    /// cost the user the server.
+    /// </summary>
+    public static ServerSettings Read(JsonElement json, Action<string, string> problem)
+    {
+        if (json.ValueKind == JsonValueKind.Object && json.TryGetProperty("attentionLens", out JsonElement section))
+            json = section;
+        if (json.ValueKind != JsonValueKind.Object)
+            return Default;
+        ServerSettings settings = Default;
+        foreach (JsonProperty property in json.EnumerateObject())
+        {
+            JsonElement value = property.Value;
+            if (value.ValueKind == JsonValueKind.Null)
+                continue;
+            try
+            {
+                settings = property.Name switch
+                {
+                    "model" => settings with { Model = settings.Model with { Name = value.GetString() ?? "" } },
+                    "threads" => settings with { Model = settings.Model with { Threads = InRange(value, 0, 1024) } },
+                    "layer" => settings with { Layer = Index(value) },
+                    "head" => settings with { Head = Index(value) },
+                    "specialTokens" => settings with { SpecialTokens = Choice<SinkHandling>(value) },
+                    "segment" => settings with { Reader = settings.Reader with { Unit = Choice<SegmentUnit>(value) } },
+                    "cacheMegabytes" => settings with { CacheMegabytes = InRange(value, 1, 1 << 20) },
+                    "hover" when value.ValueKind == JsonValueKind.Object && value.TryGetProperty("top", out JsonElement top) =>
+                        settings with { HoverTop = InRange(top, 1, 50) },
+                    _ => settings,
+                };
+            }
+            catch (Exception wrong) when (wrong is InvalidOperationException or FormatException or ArgumentException)
+            {
+                problem(property.Name, wrong is ArgumentException ? wrong.Message : "it has the wrong type");
+            }
+        }
+        return settings;
+    }
+
+    private static int InRange(JsonElement value, int from, int to)
+    {
+        int number = value.GetInt32();
+        return number >= from && number <= to ? number : throw new ArgumentException($"it must be from {from} to {to}");
+    }
+
+    private static LayerOrHead Index(JsonElement value) =>
+        value.ValueKind == JsonValueKind.String && value.ValueEquals("mean") ? default : new LayerOrHead(InRange(value, 0, 1000));
+
+    private static T Choice<T>(JsonElement value)
+        where T : struct, Enum
+    {
+        // Not Enum.TryParse on the raw text: it accepts "3" and "show, hide".
+        foreach (T choice in Enum.GetValues<T>())
+        {
+            if (string.Equals(choice.ToString(), value.GetString(), StringComparison.OrdinalIgnoreCase))
+                return choice;
+        }
+        throw new ArgumentException($"it must be one of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}");
+    }
+}
