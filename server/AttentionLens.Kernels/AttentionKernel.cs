@@ -343,7 +343,8 @@ public static unsafe class AttentionKernel
                         zeros,
                         0,
                         scores + (long)start * shape.ScoreStride + (panel - fromPanel) * width,
-                        shape.ScoreStride);
+                        shape.ScoreStride,
+                        keys);
                 }
             }
 
@@ -443,7 +444,7 @@ public static unsafe class AttentionKernel
                     nint stride = whole ? outputStride : width;
                     if (firstKey == endKey)
                     {
-                        MicroKernel.Tile(count, weights, 0, 0, values, 0, zeros, 0, sum, stride);
+                        MicroKernel.Tile(count, weights, 0, 0, values, 0, zeros, 0, sum, stride, values);
                     }
 
                     for (int key = firstKey; key < endKey; key += DepthBlock)
@@ -458,7 +459,8 @@ public static unsafe class AttentionKernel
                             key == firstKey ? zeros : sum,
                             key == firstKey ? 0 : stride,
                             sum,
-                            stride);
+                            stride,
+                            values + (long)key * width);
                     }
 
                     for (int r = 0; !whole && r < count; r++)

@@ -3,8 +3,8 @@ namespace AttentionLens.Kernels;
 /// <summary>Products of activations with packed weights.</summary>
 public static unsafe class MatMul
 {
-    // A block of RowBlock x DepthBlock activations (512 x 256 floats, 512 kB) stays in a 1 MB L2 while each DepthBlock x 32 panel of
-    // weights (32 kB) stays in a 48 kB L1 and is used by every tile of the block.
+    // A block of RowBlock x DepthBlock activations (384 kB) stays in L2 (1 MB here, 512 kB on older machines) while each DepthBlock x 32 floats
+    // of weights (32 kB; half of that with 256 bits) stay in L1 and are used by every tile of the block.
     private const int RowBlock = 384;
     private const int DepthBlock = 256;
 
@@ -102,7 +102,7 @@ public static unsafe class MatMul
         {
             int first = MicroKernel.TileStart(rows, _tiles, part);
             int count = MicroKernel.TileStart(rows, _tiles, part + 1) - first;
-            Interleave.Rows(x + (long)first * stride, count, stride, inputs, packed + (long)first * inputs);
+            Interleave.Rows(x + (long)first * stride, count, stride, inputs, packed + (long)first * inputs, count);
         }
     }
 
@@ -120,6 +120,9 @@ public static unsafe class MatMul
         private readonly long _resultStride;
         private readonly int _panelsPerPart;
         private readonly int _tiles;
+        private readonly int _depthBlock;
+        private readonly int _depths;
+        private readonly bool _panelByPanel;
 
         public Block(
             float* packed,
@@ -144,6 +147,12 @@ public static unsafe class MatMul
             _resultStride = resultStride;
             _tiles = MicroKernel.TileCount(rows);
 
+            // Weights that only one tile uses stream by and need no blocking. Where all rows fit in half of L2, each panel is finished before
+            // the next (one sequential stream from memory); else the rows are taken a depth block at a time.
+            _depthBlock = _tiles == 1 ? w.Inputs : DepthBlock;
+            _depths = (w.Inputs + _depthBlock - 1) / _depthBlock;
+            _panelByPanel = (long)rows * w.Inputs <= RowBlock * DepthBlock;
+
             // Some parts a thread, so that the last to finish is not waited for long; not one panel each, so that hand-outs stay cheap.
             _panelsPerPart = threads == 1 ? w.Panels : Math.Max(1, w.Panels / (threads * 6));
             Parts = (w.Panels + _panelsPerPart - 1) / _panelsPerPart;
@@ -155,78 +164,91 @@ public static unsafe class MatMul
         {
             int from = part * _panelsPerPart;
             int to = Math.Min(_w.Panels, from + _panelsPerPart);
-            int width = _w.PanelWidth;
-            int inputs = _w.Inputs;
+            int steps = (to - from) * _depths;
             float* edge = stackalloc float[MicroKernel.LargestTile];
             float* start = stackalloc float[MicroKernel.LargestColumns];
-            for (int k = 0; k < inputs; k += DepthBlock)
+            for (int step = 0; step < steps; step++)
             {
-                int depth = Math.Min(DepthBlock, inputs - k);
-                bool last = k + depth == inputs;
-                for (int panel = from; panel < to; panel++)
+                float* weights = Locate(step, from, to, out int panel, out int k);
+                float* next = step + 1 < steps ? Locate(step + 1, from, to, out _, out _) : weights;
+                Step(panel, k, weights, next, start, edge);
+            }
+        }
+
+        private float* Locate(int step, int from, int to, out int panel, out int k)
+        {
+            panel = from + (_panelByPanel ? step / _depths : step % (to - from));
+            k = (_panelByPanel ? step % _depths : step / (to - from)) * _depthBlock;
+            return _w.Panel(panel) + (long)k * _w.PanelWidth;
+        }
+
+        /// <summary>All rows times one depth block of one panel.</summary>
+        private void Step(int panel, int k, float* weights, float* next, float* start, float* edge)
+        {
+            int width = _w.PanelWidth;
+            int inputs = _w.Inputs;
+            int depth = Math.Min(_depthBlock, inputs - k);
+            int column = panel * width;
+            int columns = Math.Min(width, _w.Outputs - column);
+            if (k == 0)
+            {
+                new Span<float>(start, width).Clear();
+                if (_bias != null)
                 {
-                    int column = panel * width;
-                    int columns = Math.Min(width, _w.Outputs - column);
-                    float* weights = _w.Panel(panel) + (long)k * width;
-                    if (k == 0)
+                    new ReadOnlySpan<float>(_bias + column, columns).CopyTo(new Span<float>(start, width));
+                }
+            }
+
+            for (int tile = 0; tile < _tiles; tile++)
+            {
+                int row = MicroKernel.TileStart(_rows, _tiles, tile);
+                int count = MicroKernel.TileStart(_rows, _tiles, tile + 1) - row;
+                float* a = _packed + (long)row * inputs + (long)k * count;
+                float* target = _result + row * _resultStride + column;
+                float* init = target;
+                nint initStride = (nint)_resultStride;
+                if (k == 0 && _residual == null)
+                {
+                    init = start;
+                    initStride = 0;
+                }
+                else if (k == 0 || columns < width)
+                {
+                    // The residual is read here, before the first partial sum is written over it: it may be the result itself.
+                    float* residual = k == 0 ? _residual + row * _residualStride + column : null;
+                    for (int r = 0; r < count; r++)
                     {
-                        new Span<float>(start, width).Clear();
-                        if (_bias != null)
+                        for (int c = 0; c < columns; c++)
                         {
-                            new ReadOnlySpan<float>(_bias + column, columns).CopyTo(new Span<float>(start, width));
+                            edge[r * width + c] = k == 0 ? start[c] + residual[r * _residualStride + c] : target[r * _resultStride + c];
                         }
                     }
 
-                    for (int tile = 0; tile < _tiles; tile++)
+                    init = edge;
+                    initStride = width;
+                }
+
+                // The tiles share the fetching of the next weights; those that have nothing left to fetch touch what is there already.
+                float* ahead = (tile + 1) * MicroKernel.LineFloats <= width ? next + (long)tile * depth * MicroKernel.LineFloats : a;
+                if (columns == width)
+                {
+                    MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, target, (nint)_resultStride, ahead);
+                }
+                else
+                {
+                    MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, edge, width, ahead);
+                    for (int r = 0; r < count; r++)
                     {
-                        int row = MicroKernel.TileStart(_rows, _tiles, tile);
-                        int count = MicroKernel.TileStart(_rows, _tiles, tile + 1) - row;
-                        float* a = _packed + (long)row * inputs + (long)k * count;
-                        float* target = _result + row * _resultStride + column;
-                        float* init = target;
-                        nint initStride = (nint)_resultStride;
-                        if (k == 0 && _residual == null)
-                        {
-                            init = start;
-                            initStride = 0;
-                        }
-                        else if (k == 0 || columns < width)
-                        {
-                            // The residual is read here, before the first partial sum is written over it: it may be the result itself.
-                            float* residual = k == 0 ? _residual + row * _residualStride + column : null;
-                            for (int r = 0; r < count; r++)
-                            {
-                                for (int c = 0; c < columns; c++)
-                                {
-                                    edge[r * width + c] = k == 0 ? start[c] + residual[r * _residualStride + c] : target[r * _resultStride + c];
-                                }
-                            }
+                        new ReadOnlySpan<float>(edge + r * width, columns).CopyTo(new Span<float>(target + r * _resultStride, columns));
+                    }
+                }
 
-                            init = edge;
-                            initStride = width;
-                        }
-
-                        if (columns == width)
-                        {
-                            MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, target, (nint)_resultStride);
-                        }
-                        else
-                        {
-                            MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, edge, width);
-                            for (int r = 0; r < count; r++)
-                            {
-                                new ReadOnlySpan<float>(edge + r * width, columns).CopyTo(new Span<float>(target + r * _resultStride, columns));
-                            }
-                        }
-
-                        if (last && _activation != Activation.None)
-                        {
-                            // The tile is still in L1.
-                            for (int r = 0; r < count; r++)
-                            {
-                                Activations.Apply(_activation, target + r * _resultStride, columns);
-                            }
-                        }
+                if (_activation != Activation.None && k + depth == inputs)
+                {
+                    // The tile is still in L1.
+                    for (int r = 0; r < count; r++)
+                    {
+                        Activations.Apply(_activation, target + r * _resultStride, columns);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace AttentionLens.Kernels;
 
@@ -29,6 +30,9 @@ internal static unsafe class MicroKernel
     /// <summary>Columns at the widest, for stack buffers.</summary>
     public const int LargestColumns = 32;
 
+    /// <summary>Floats in a cache line.</summary>
+    public const int LineFloats = 16;
+
     /// <summary>Floats of a tile at its largest.</summary>
     public const int LargestTile = 12 * LargestColumns;
 
@@ -40,69 +44,70 @@ internal static unsafe class MicroKernel
 
     /// <summary>
     /// c[rows, Columns] = init + a[rows, depth] * b[depth, Columns]. Element (r, k) of a is at a[r * aRow + k * aStep]; b is packed (depth x
-    /// Columns, contiguous); row r of init is at init[r * initStride], which may be c itself, or one row for all (stride 0).
+    /// Columns, contiguous); row r of init is at init[r * initStride], which may be c itself, or one row for all (stride 0). A cache line from
+    /// <paramref name="ahead"/> on is fetched into L2 for each step of the depth: weights that come from memory arrive while others are used.
     /// </summary>
-    public static void Tile(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride)
+    public static void Tile(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride, float* ahead)
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            Tile<Lanes512>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride);
+            Tile<Lanes512>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
         }
         else if (Vector256.IsHardwareAccelerated)
         {
-            Tile<Lanes256>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride);
+            Tile<Lanes256>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
         }
         else if (Vector128.IsHardwareAccelerated)
         {
-            Tile<Lanes128>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride);
+            Tile<Lanes128>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
         }
         else
         {
-            Tile<Lanes1>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride);
+            Tile<Lanes1>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile<V>(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride)
+    private static void Tile<V>(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride, float* ahead)
         where V : unmanaged, ILanes<V>
     {
         switch (rows)
         {
             case 1:
-                Tile<V, Rows1>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows1>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 2:
-                Tile<V, Rows2>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows2>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 3:
-                Tile<V, Rows3>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows3>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 4:
-                Tile<V, Rows4>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows4>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 5:
-                Tile<V, Rows5>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows5>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 6:
-                Tile<V, Rows6>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows6>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 7:
-                Tile<V, Rows7>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows7>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 8:
-                Tile<V, Rows8>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows8>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 9:
-                Tile<V, Rows9>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows9>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 10:
-                Tile<V, Rows10>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows10>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 11:
-                Tile<V, Rows11>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows11>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             case 12:
-                Tile<V, Rows12>(a, aRow, aStep, b, depth, init, initStride, c, cStride);
+                Tile<V, Rows12>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(rows));
@@ -112,7 +117,7 @@ internal static unsafe class MicroKernel
     // The conditions on T.Count are constants of each instantiation. The row addresses hang on four moving pointers and two offsets, so
     // that packed rows (aRow 1) and strided ones (aStep 1) share the code and nothing spills.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<V, T>(float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride)
+    private static void Tile<V, T>(float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride, float* ahead)
         where V : unmanaged, ILanes<V>
         where T : struct, IRowCount
     {
@@ -223,87 +228,93 @@ internal static unsafe class MicroKernel
             V left = V.Load(b);
             V right = V.Load(b + V.Count);
             b += 2 * V.Count;
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+                ahead += LineFloats;
+            }
+
             {
                 V value = V.Broadcast(*a0);
-                x0 = V.MultiplyAdd(value, left, x0);
-                y0 = V.MultiplyAdd(value, right, y0);
+                V.AddProduct(ref x0, value, left);
+                V.AddProduct(ref y0, value, right);
             }
 
             if (T.Count > 1)
             {
                 V value = V.Broadcast(a0[one]);
-                x1 = V.MultiplyAdd(value, left, x1);
-                y1 = V.MultiplyAdd(value, right, y1);
+                V.AddProduct(ref x1, value, left);
+                V.AddProduct(ref y1, value, right);
             }
 
             if (T.Count > 2)
             {
                 V value = V.Broadcast(a0[two]);
-                x2 = V.MultiplyAdd(value, left, x2);
-                y2 = V.MultiplyAdd(value, right, y2);
+                V.AddProduct(ref x2, value, left);
+                V.AddProduct(ref y2, value, right);
             }
 
             if (T.Count > 3)
             {
                 V value = V.Broadcast(*a3);
-                x3 = V.MultiplyAdd(value, left, x3);
-                y3 = V.MultiplyAdd(value, right, y3);
+                V.AddProduct(ref x3, value, left);
+                V.AddProduct(ref y3, value, right);
             }
 
             if (T.Count > 4)
             {
                 V value = V.Broadcast(a3[one]);
-                x4 = V.MultiplyAdd(value, left, x4);
-                y4 = V.MultiplyAdd(value, right, y4);
+                V.AddProduct(ref x4, value, left);
+                V.AddProduct(ref y4, value, right);
             }
 
             if (T.Count > 5)
             {
                 V value = V.Broadcast(a3[two]);
-                x5 = V.MultiplyAdd(value, left, x5);
-                y5 = V.MultiplyAdd(value, right, y5);
+                V.AddProduct(ref x5, value, left);
+                V.AddProduct(ref y5, value, right);
             }
 
             if (T.Count > 6)
             {
                 V value = V.Broadcast(*a6);
-                x6 = V.MultiplyAdd(value, left, x6);
-                y6 = V.MultiplyAdd(value, right, y6);
+                V.AddProduct(ref x6, value, left);
+                V.AddProduct(ref y6, value, right);
             }
 
             if (T.Count > 7)
             {
                 V value = V.Broadcast(a6[one]);
-                x7 = V.MultiplyAdd(value, left, x7);
-                y7 = V.MultiplyAdd(value, right, y7);
+                V.AddProduct(ref x7, value, left);
+                V.AddProduct(ref y7, value, right);
             }
 
             if (T.Count > 8)
             {
                 V value = V.Broadcast(a6[two]);
-                x8 = V.MultiplyAdd(value, left, x8);
-                y8 = V.MultiplyAdd(value, right, y8);
+                V.AddProduct(ref x8, value, left);
+                V.AddProduct(ref y8, value, right);
             }
 
             if (T.Count > 9)
             {
                 V value = V.Broadcast(*a9);
-                x9 = V.MultiplyAdd(value, left, x9);
-                y9 = V.MultiplyAdd(value, right, y9);
+                V.AddProduct(ref x9, value, left);
+                V.AddProduct(ref y9, value, right);
             }
 
             if (T.Count > 10)
             {
                 V value = V.Broadcast(a9[one]);
-                x10 = V.MultiplyAdd(value, left, x10);
-                y10 = V.MultiplyAdd(value, right, y10);
+                V.AddProduct(ref x10, value, left);
+                V.AddProduct(ref y10, value, right);
             }
 
             if (T.Count > 11)
             {
                 V value = V.Broadcast(a9[two]);
-                x11 = V.MultiplyAdd(value, left, x11);
-                y11 = V.MultiplyAdd(value, right, y11);
+                V.AddProduct(ref x11, value, left);
+                V.AddProduct(ref y11, value, right);
             }
 
             a0 += aStep;

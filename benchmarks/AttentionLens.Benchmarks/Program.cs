@@ -1,0 +1,276 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using AttentionLens.Kernels;
+
+// Speed of the kernels against this machine's own limits.
+//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- [threads] [matmul|attention|trace|elementwise]
+// Medians, and the best in brackets; the peak is taken again beside each figure, because on a shared machine it moves.
+int threads = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : WorkerPool.DefaultThreads;
+string section = args.Length > 1 ? args[1] : "";
+using var pool = new WorkerPool(threads);
+Console.WriteLine($"{threads} threads, {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, .NET {Environment.Version}");
+Console.WriteLine($"FMA peak {Peak.GigaFlops(pool):F0} GFLOP/s, memory {Peak.GigaBytes(pool):F1} GB/s, empty hand-off {Peak.HandOff(pool):F2} us");
+
+if (section is "" or "matmul")
+{
+    Console.WriteLine();
+    Console.WriteLine("matmul   rows   outputs x inputs      ms   (best)   GFLOP/s (best)   GB/s of weights   of FMA peak (best)");
+    foreach ((int outputs, int inputs) in new[] { (2304, 768), (768, 768), (3072, 768), (768, 3072), (1536, 384) })
+    {
+        float[] weight = Random(outputs * inputs, 1);
+
+        // Enough copies that the weights come from memory, as they do in a forward pass.
+        PackedMatrix[] copies = [.. Enumerable.Range(0, Math.Max(1, 256_000_000 / (outputs * inputs * 4))).Select(_ => PackedMatrix.Pack(weight, outputs, inputs))];
+        float[] bias = Random(outputs, 2);
+        foreach (int rows in new[] { 1, 4, 16, 18, 64, 128, 132, 256, 510, 512 })
+        {
+            float[] x = Random(rows * inputs, 3), result = new float[rows * outputs];
+            int next = 0;
+            (double seconds, double best) = Median(
+                () => MatMul.Multiply(x, rows, inputs, copies[next++ % copies.Length], bias, Activation.None, [], 0, result, outputs, pool), 0.15);
+            double flops = 2.0 * rows * outputs * inputs;
+            Console.WriteLine(
+                $"        {rows,5}   {outputs,7} x {inputs,-6} {seconds * 1e3,8:F3} ({best * 1e3:F3}) {flops / seconds / 1e9,9:F0} ({flops / best / 1e9:F0}) {outputs * (double)inputs * 4 / seconds / 1e9,12:F1} {flops / seconds / 1e9 / Peak.GigaFlops(pool),13:P0} ({flops / best / 1e9 / Peak.Best:P0})");
+        }
+
+        Array.ForEach(copies, c => c.Dispose());
+    }
+}
+
+if (section is "" or "attention")
+{
+    Console.WriteLine();
+    Console.WriteLine("attention, 12 heads of 64            ms   (best)   GFLOP/s (best)");
+    foreach ((int n, bool causal) in new[] { (16, false), (64, false), (128, false), (256, false), (512, false), (1024, true), (4096, true) })
+    {
+        var pattern = new AttentionPattern { Queries = n, Keys = n, Heads = 12, HeadSize = 64, Scale = 0.125f, After = causal ? 0 : int.MaxValue };
+        float[] qkv = Random(n * 2304, 4), result = new float[n * 768];
+        (double seconds, double best) = Median(
+            () => AttentionKernel.Attend(
+                pattern, new(qkv, 2304), new(qkv.AsSpan(768), 2304), new(qkv.AsSpan(1536), 2304), result, 768, new NoObserver(), pool), 0.2);
+        double flops = 4.0 * n * n * 768 / (causal ? 2 : 1);
+        Console.WriteLine($"{(causal ? "causal" : "full"),10} {n,6} {seconds * 1e3,20:F3} ({best * 1e3:F3}) {flops / seconds / 1e9,9:F0} ({flops / best / 1e9:F0})");
+    }
+}
+
+if (section is "" or "trace")
+{
+    const int n = 4096;
+    float[] q = Random(n * 768, 5), k = Random(n * 768, 6), row = new float[n], tile = new float[64 * 64];
+    var pattern = new AttentionPattern { Queries = n, Keys = n, Heads = 12, HeadSize = 64, Scale = 0.125f };
+    int query = 0;
+    Console.WriteLine();
+    Console.WriteLine($"one row of 4,096 keys            {Median(() => AttentionKernel.Row(pattern, new(q, 768), new(k, 768), 5, query++ % n, row), 0.1).Median * 1e6,8:F0} us");
+    foreach (bool causal in new[] { false, true })
+    {
+        foreach (Pooling pooling in Enum.GetValues<Pooling>())
+        {
+            AttentionPattern shown = causal ? pattern with { After = 0 } : pattern;
+            (double seconds, double best) = Median(
+                () => AttentionKernel.Tile(shown, new(q, 768), new(k, 768), 5, Range.All, Range.All, 64, 64, pooling, tile, pool), 0.2);
+            Console.WriteLine($"64 x 64 {pooling,-4} of 4,096 x 4,096 {(causal ? "causal" : "full"),-6}{seconds * 1e3,8:F2} ({best * 1e3:F2}) ms");
+        }
+    }
+}
+
+if (section is "" or "elementwise")
+{
+    Console.WriteLine();
+    Console.WriteLine("elementwise, one thread, 98,304 floats      ns per float, best");
+    float[] x = Random(98_304, 7), y = new float[98_304], w = Random(768, 8);
+    foreach (Activation activation in Enum.GetValues<Activation>())
+    {
+        Console.WriteLine($"{activation,20} {Median(() => { x.CopyTo(y, 0); Activations.Apply(activation, y); }, 0.03).Best / x.Length * 1e9,20:F3}");
+    }
+
+    Console.WriteLine($"{"softmax of 512",20} {Median(() => { x.CopyTo(y, 0); for (int i = 0; i < y.Length; i += 512) { Softmax.InPlace(y.AsSpan(i, 512)); } }, 0.03).Best / x.Length * 1e9,20:F3}");
+    Console.WriteLine($"{"layer norm of 768",20} {Median(() => Norms.LayerNorm(x, 128, 768, w, w, 1e-5f, y), 0.03).Best / x.Length * 1e9,20:F3}");
+    Console.WriteLine($"{"rms norm of 768",20} {Median(() => Norms.RmsNorm(x, 128, 768, w, 1e-5f, 0, y), 0.03).Best / x.Length * 1e9,20:F3}");
+}
+
+static float[] Random(int count, int seed)
+{
+    var random = new Random(seed);
+    var values = new float[count];
+    for (int i = 0; i < count; i++)
+    {
+        values[i] = (float)(random.NextDouble() * 2 - 1);
+    }
+
+    return values;
+}
+
+// At least 5 runs and about `budget` seconds.
+static (double Median, double Best) Median(Action action, double budget)
+{
+    for (int i = 0; i < 3; i++)
+    {
+        action();
+    }
+
+    var times = new List<double>();
+    long start = Stopwatch.GetTimestamp();
+    while (times.Count < 5 || Stopwatch.GetElapsedTime(start).TotalSeconds < budget)
+    {
+        long from = Stopwatch.GetTimestamp();
+        action();
+        times.Add(Stopwatch.GetElapsedTime(from).TotalSeconds);
+    }
+
+    times.Sort();
+    return (times[times.Count / 2], times[0]);
+}
+
+/// <summary>What the machine can do at most, measured in the same process.</summary>
+internal static class Peak
+{
+    private static readonly float[] s_memory = [.. Enumerable.Repeat(1f, 64 * 1024 * 1024)];
+
+    /// <summary>The largest seen so far.</summary>
+    public static double Best { get; private set; }
+
+    public static double GigaFlops(WorkerPool pool)
+    {
+        double best = double.MaxValue;
+        for (int i = 0; i < 5; i++)
+        {
+            var body = default(Fma);
+            long from = Stopwatch.GetTimestamp();
+            pool.For(pool.Threads, ref body);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(from).TotalSeconds);
+        }
+
+        double result = pool.Threads * Fma.Flops / best / 1e9;
+        Best = Math.Max(Best, result);
+        return result;
+    }
+
+    public static double GigaBytes(WorkerPool pool)
+    {
+        double best = double.MaxValue;
+        for (int i = 0; i < 4; i++)
+        {
+            var body = new Read(s_memory);
+            long from = Stopwatch.GetTimestamp();
+            pool.For(Read.Parts, ref body);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(from).TotalSeconds);
+        }
+
+        return s_memory.Length * 4.0 / best / 1e9;
+    }
+
+    public static double HandOff(WorkerPool pool)
+    {
+        var body = default(Nothing);
+        long from = Stopwatch.GetTimestamp();
+        for (int i = 0; i < 20_000; i++)
+        {
+            pool.For(pool.Threads * 2, ref body);
+        }
+
+        return Stopwatch.GetElapsedTime(from).TotalMicroseconds / 20_000;
+    }
+
+    private readonly struct Nothing : IPoolBody
+    {
+        public void Run(int part, int worker)
+        {
+        }
+    }
+
+    private readonly struct Read(float[] memory) : IPoolBody
+    {
+        public const int Parts = 64;
+
+        public void Run(int part, int worker)
+        {
+            ReadOnlySpan<float> span = memory.AsSpan(part * (memory.Length / Parts), memory.Length / Parts);
+            if (Vectors.Sum(span) == 1)
+            {
+                throw new InvalidOperationException("The sum is that of the part.");
+            }
+        }
+    }
+
+    private readonly struct Fma : IPoolBody
+    {
+        private const int Steps = 400_000;
+
+        public static double Flops => 2.0 * Steps * 10 * (Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4);
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run(int part, int worker)
+        {
+            if (Vector512.IsHardwareAccelerated)
+            {
+                Vector512<float> a = Vector512.Create(1f), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+                Vector512<float> x = Vector512.Create(0.999f), y = Vector512.Create(0.001f);
+                for (int n = 0; n < Steps; n++)
+                {
+                    a = Vector512.MultiplyAddEstimate(a, x, y);
+                    b = Vector512.MultiplyAddEstimate(b, x, y);
+                    c = Vector512.MultiplyAddEstimate(c, x, y);
+                    d = Vector512.MultiplyAddEstimate(d, x, y);
+                    e = Vector512.MultiplyAddEstimate(e, x, y);
+                    f = Vector512.MultiplyAddEstimate(f, x, y);
+                    g = Vector512.MultiplyAddEstimate(g, x, y);
+                    h = Vector512.MultiplyAddEstimate(h, x, y);
+                    i = Vector512.MultiplyAddEstimate(i, x, y);
+                    j = Vector512.MultiplyAddEstimate(j, x, y);
+                }
+
+                Keep(Vector512.Sum(a + b + c + d + e + f + g + h + i + j));
+            }
+            else if (Vector256.IsHardwareAccelerated)
+            {
+                Vector256<float> a = Vector256.Create(1f), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+                Vector256<float> x = Vector256.Create(0.999f), y = Vector256.Create(0.001f);
+                for (int n = 0; n < Steps; n++)
+                {
+                    a = Vector256.MultiplyAddEstimate(a, x, y);
+                    b = Vector256.MultiplyAddEstimate(b, x, y);
+                    c = Vector256.MultiplyAddEstimate(c, x, y);
+                    d = Vector256.MultiplyAddEstimate(d, x, y);
+                    e = Vector256.MultiplyAddEstimate(e, x, y);
+                    f = Vector256.MultiplyAddEstimate(f, x, y);
+                    g = Vector256.MultiplyAddEstimate(g, x, y);
+                    h = Vector256.MultiplyAddEstimate(h, x, y);
+                    i = Vector256.MultiplyAddEstimate(i, x, y);
+                    j = Vector256.MultiplyAddEstimate(j, x, y);
+                }
+
+                Keep(Vector256.Sum(a + b + c + d + e + f + g + h + i + j));
+            }
+            else
+            {
+                Vector128<float> a = Vector128.Create(1f), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+                Vector128<float> x = Vector128.Create(0.999f), y = Vector128.Create(0.001f);
+                for (int n = 0; n < Steps; n++)
+                {
+                    a = Vector128.MultiplyAddEstimate(a, x, y);
+                    b = Vector128.MultiplyAddEstimate(b, x, y);
+                    c = Vector128.MultiplyAddEstimate(c, x, y);
+                    d = Vector128.MultiplyAddEstimate(d, x, y);
+                    e = Vector128.MultiplyAddEstimate(e, x, y);
+                    f = Vector128.MultiplyAddEstimate(f, x, y);
+                    g = Vector128.MultiplyAddEstimate(g, x, y);
+                    h = Vector128.MultiplyAddEstimate(h, x, y);
+                    i = Vector128.MultiplyAddEstimate(i, x, y);
+                    j = Vector128.MultiplyAddEstimate(j, x, y);
+                }
+
+                Keep(Vector128.Sum(a + b + c + d + e + f + g + h + i + j));
+            }
+        }
+
+        private static void Keep(float value)
+        {
+            if (value == 42)
+            {
+                throw new InvalidOperationException("The sums converge to 10 a lane.");
+            }
+        }
+    }
+}
