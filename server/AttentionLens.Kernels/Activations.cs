@@ -31,8 +31,8 @@ public enum Activation
 }
 
 /// <summary>
-/// Elementwise functions. Error against the exact value: within 4e-7 + 4e-7·|f(x)| for every activation (float32's own rounding is 6e-8
-/// relative). NaN stays NaN.
+/// Elementwise functions. Error against the exact value: within 2e-7 · (1 + |x| + |f(x)|) for every activation (float32's own rounding is
+/// 6e-8 relative). NaN stays NaN.
 /// </summary>
 public static unsafe class Activations
 {

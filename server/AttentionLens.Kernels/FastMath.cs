@@ -38,7 +38,7 @@ internal static class FastMath
     public static V Erf<V>(V x)
         where V : unmanaged, ILanes<V>
     {
-        // erf(3.92) rounds to 1.
+        // From 3.92 on erf rounds to 1.
         V z = V.Max(V.Broadcast(-3.92f), V.Min(V.Broadcast(3.92f), x));
         V t = z * z;
         V p = V.Broadcast(2.0502946e-06f);
@@ -53,14 +53,14 @@ internal static class FastMath
         q = V.MultiplyAdd(q, t, V.Broadcast(0.114067145f));
         q = V.MultiplyAdd(q, t, V.Broadcast(0.501987994f));
         q = V.MultiplyAdd(q, t, V.Broadcast(1f));
-        return z * p / q;
+        return Saturate(x, V.Broadcast(3.92f), z * p / q);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Tanh<V>(V x)
         where V : unmanaged, ILanes<V>
     {
-        // tanh(9.01) rounds to 1.
+        // From 9.01 on tanh rounds to 1.
         V z = V.Max(V.Broadcast(-9.01f), V.Min(V.Broadcast(9.01f), x));
         V t = z * z;
         V p = V.Broadcast(3.68000005e-11f);
@@ -75,8 +75,14 @@ internal static class FastMath
         q = V.MultiplyAdd(q, t, V.Broadcast(0.0292032547f));
         q = V.MultiplyAdd(q, t, V.Broadcast(0.474330068f));
         q = V.MultiplyAdd(q, t, V.Broadcast(1f));
-        return z * p / q;
+        return Saturate(x, V.Broadcast(9.01f), z * p / q);
     }
+
+    /// <summary>Exactly ±1 beyond the bound: 1 - 2^-23 instead would leave gelu(-1e30) at -6e22.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Saturate<V>(V x, V bound, V value)
+        where V : unmanaged, ILanes<V> =>
+        V.IfLess(bound, x, V.Broadcast(1f), V.IfLess(x, V.Broadcast(0f) - bound, V.Broadcast(-1f), value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sigmoid<V>(V x)
