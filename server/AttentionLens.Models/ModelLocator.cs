@@ -1,3 +1,5 @@
+using AttentionLens.Models.Hub;
+
 namespace AttentionLens.Models;
 
 /// <summary>Finds the models that ship with AttentionLens.</summary>
@@ -73,33 +75,20 @@ public static class ModelLocator
         }
 
         throw new ModelException(
-            $"No model '{pathOrName}': it is not a folder, not an embedded model ({string.Join(", ", EmbeddedModels.Names())}), and not in the Hugging Face cache ({HubCache()}).");
+            $"No model '{pathOrName}': it is not a folder, not an embedded model ({string.Join(", ", EmbeddedModels.Names())}), and not in the Hugging Face cache ({HubOptions.CacheFolder()}).");
     }
 
     /// <summary>Only ORG/NAME or NAME may be joined to a cache path: a name never walks out of it.</summary>
-    private static bool IsName(string text)
+    internal static bool IsName(string text)
     {
         string[] parts = text.Split('/');
         return parts.Length <= 2 && parts.All(static p => p.Length > 0 && p[0] != '.' && p.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'));
     }
 
-    private static string HubCache()
-    {
-        if (Environment.GetEnvironmentVariable("HF_HUB_CACHE") is { Length: > 0 } hub)
-        {
-            return hub;
-        }
-
-        string home = Environment.GetEnvironmentVariable("HF_HOME") is { Length: > 0 } configured
-            ? configured
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "huggingface");
-        return Path.Combine(home, "hub");
-    }
-
     /// <summary>The cache keeps <c>models--ORG--NAME/refs/main</c> (a commit) and <c>snapshots/COMMIT/</c>.</summary>
     private static string? HubSnapshot(string id)
     {
-        string root = Path.Combine(HubCache(), "models--" + id.Replace("/", "--", StringComparison.Ordinal));
+        string root = Path.Combine(HubOptions.CacheFolder(), "models--" + id.Replace("/", "--", StringComparison.Ordinal));
         string snapshots = Path.Combine(root, "snapshots");
         if (!Directory.Exists(snapshots))
         {
