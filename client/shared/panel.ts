@@ -3,18 +3,35 @@
  * host to panel as ArrayBuffers. Everything is checked on arrival: an unknown message is ignored, never thrown.
  */
 
-import type { Position, Range, RowParams, RowResult, TileParams, TileResult, TokensResult, View } from './protocol.js';
+import type {
+  OverviewParams,
+  OverviewResult,
+  Position,
+  Range,
+  RowParams,
+  RowResult,
+  TileParams,
+  TileResult,
+  TokensResult,
+  View,
+} from './protocol.js';
 
 /** Requests of the panel. The host adds the scope: a panel never names documents. */
 export interface PanelRequests {
   tokens: { params: Record<string, never>; result: TokensResult };
   row: { params: Omit<RowParams, 'scope'>; result: RowResult<ArrayBuffer> };
   tile: { params: Omit<TileParams, 'scope'>; result: TileResult<ArrayBuffer> };
+  overview: { params: Omit<OverviewParams, 'scope'>; result: OverviewResult<ArrayBuffer> };
 }
 
 export type PanelMethod = keyof PanelRequests;
 
-export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile'];
+export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile', 'overview'];
+
+/** The views of a panel. */
+export type Tab = 'model' | 'heatmap';
+
+export const tabs: readonly Tab[] = ['model', 'heatmap'];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
 export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';
@@ -44,7 +61,10 @@ export type ToPanel =
       readonly strings: Readonly<Record<string, string>>;
       readonly settings: PanelSettings;
       readonly view: View;
+      /** The view to open with; without it the one that was open before a reload. */
+      readonly tab?: Tab;
     }
+  | { readonly type: 'tab'; readonly tab: Tab }
   /** The text, the model or the server changed: what is drawn is out of date. Null: nothing is shown any more. */
   | { readonly type: 'changed'; readonly target: PanelTarget | null }
   | { readonly type: 'view'; readonly view: View }
@@ -97,6 +117,8 @@ export const isPanelTarget = (value: unknown): value is PanelTarget =>
 export const isPanelState = (value: unknown): value is PanelState =>
   isObject(value) && isPanelTarget(value.target) && isView(value.view);
 
+export const isTab = (value: unknown): value is Tab => isOneOf(value, tabs);
+
 const isRangeOrNull = (value: unknown): boolean => value === null || isRange(value);
 
 export function isFromPanel(value: unknown): value is FromPanel {
@@ -130,6 +152,8 @@ export function isToPanel(value: unknown): value is ToPanel {
       return value.target === null || isPanelTarget(value.target);
     case 'view':
       return isView(value.view);
+    case 'tab':
+      return isTab(value.tab);
     case 'settings':
       return isObject(value.settings);
     case 'cursor':

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { Tab } from '../shared/panel.js';
 import { isDrawable, type Range } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import type { Panels } from './panels.js';
@@ -17,6 +18,11 @@ export interface CommandHost {
 
 export function registerCommands(host: CommandHost): vscode.Disposable {
   const { server, shown, view, panels, status } = host;
+  const openPanel = (tab: Tab) => {
+    const editor = servedEditor();
+    if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
+    panels.open(editor.document, tab);
+  };
   const commands: Record<string, () => Promise<void> | void> = {
     showAttention: () => {
       const editor = servedEditor();
@@ -27,11 +33,8 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       if (editor && shown.of(editor.document.uri).length > 0) shown.clear(editor.document.uri);
       else shown.clearAll();
     },
-    openHeatmap: () => {
-      const editor = servedEditor();
-      if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
-      panels.open(editor.document);
-    },
+    openHeatmap: () => openPanel('heatmap'),
+    openModelView: () => openPanel('model'),
     selectHead: async () => {
       await server.start();
       const model = status.model ?? (await askModel(server));

@@ -6,6 +6,7 @@ import {
   isPanelState,
   type PanelMethod,
   type PanelTarget,
+  type Tab,
   type ToPanel,
 } from '../shared/panel.js';
 import type { Range, Scope, View } from '../shared/protocol.js';
@@ -51,10 +52,10 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
     ];
   }
 
-  open(document: vscode.TextDocument): void {
+  open(document: vscode.TextDocument, tab: Tab): void {
     const known = this.panels.get(document.uri.toString());
     if (known) {
-      known.reveal();
+      known.reveal(tab);
       return;
     }
     const panel = vscode.window.createWebviewPanel(
@@ -63,7 +64,7 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
       { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
       {},
     );
-    this.adopt(panel, document.uri);
+    this.adopt(panel, document.uri, tab);
   }
 
   /** After a window reload: the state says which text was shown, and it is shown again. */
@@ -85,9 +86,9 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
     }
   }
 
-  private adopt(panel: vscode.WebviewPanel, uri: vscode.Uri): void {
+  private adopt(panel: vscode.WebviewPanel, uri: vscode.Uri, tab?: Tab): void {
     const key = uri.toString();
-    this.panels.set(key, new Panel(panel, uri, this.host, () => this.panels.delete(key)));
+    this.panels.set(key, new Panel(panel, uri, this.host, tab, () => this.panels.delete(key)));
   }
 
   /** Clears pictures that no longer hold, such as after a change of model. */
@@ -118,6 +119,8 @@ class Panel implements vscode.Disposable {
     private readonly panel: vscode.WebviewPanel,
     private readonly uri: vscode.Uri,
     private readonly host: PanelHost,
+    /** The view to open with, once: after that the panel's own state says which. */
+    private firstTab: Tab | undefined,
     onDispose: () => void,
   ) {
     const root = vscode.Uri.joinPath(host.extensionUri, 'dist');
@@ -140,8 +143,11 @@ class Panel implements vscode.Disposable {
     panel.webview.html = panelHtml(panel.webview, root, crypto.randomBytes(16).toString('base64'));
   }
 
-  reveal(): void {
+  reveal(tab: Tab): void {
+    // A panel that was hidden starts anew, and then asks for its first view.
+    if (!this.isReady) this.firstTab = tab;
     this.panel.reveal(undefined, true);
+    this.post({ type: 'tab', tab });
   }
 
   textChanged(isEdit: boolean): void {
@@ -193,7 +199,9 @@ class Panel implements vscode.Disposable {
           strings: panelStrings(),
           settings: panelSettings(),
           view: this.host.view.value,
+          ...(this.firstTab ? { tab: this.firstTab } : {}),
         });
+        this.firstTab = undefined;
         this.post({ type: 'changed', target: this.target() });
         const editor = this.editors()[0];
         if (editor) this.cursorMoved(editor);

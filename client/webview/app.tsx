@@ -1,17 +1,16 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { PanelSettings, PanelTarget, ToPanel } from '../shared/panel.js';
-import type { Position, Range, Token, View } from '../shared/protocol.js';
-import { type Cell, Heatmap } from './heatmap.js';
-import { KeyTable } from './key-table.js';
-import { Legend } from './legend.js';
-import { type Tile, tileRequest, toTile, type Window } from './matrix.js';
-import { Notice } from './notice.js';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { type PanelSettings, type PanelTarget, type Tab, type ToPanel, tabs } from '../shared/panel.js';
+import type { Position, StackInfo, Token, TokensResult, View } from '../shared/protocol.js';
+import { Empty, Failure, Loading } from './notice.js';
+import { type Cell, type Panel, PanelContext } from './panel-context.js';
+import { Select, scales } from './select.js';
 import { t } from './strings.js';
 import { useTheme } from './theme.js';
 import { tokenAt } from './tokens.js';
-import { Toolbar } from './toolbar.js';
-import type { Transport } from './transport.js';
+import { type Transport, TransportContext } from './transport.js';
 import { useQuestion } from './use-question.js';
+import { HeatmapView } from './views/heatmap-view.js';
+import { ModelView } from './views/model-view.js';
 
 export interface AppProps {
   readonly transport: Transport;
@@ -19,22 +18,22 @@ export interface AppProps {
   readonly view: View;
   /** Registers the listener for what the host says after `init`. */
   readonly listen: (listener: (event: ToPanel) => void) => void;
+  readonly tab: Tab;
 }
 
-/** The pointer rests this long before exact numbers are asked for (ms). */
-const rowDelay = 80;
+const views: Readonly<Record<Tab, () => preact.JSX.Element>> = { model: ModelView, heatmap: HeatmapView };
 
 export function App(props: AppProps) {
   const { transport } = props;
   const theme = useTheme();
   const [settings, setSettings] = useState(props.settings);
   const [view, setView] = useState(props.view);
+  const [tab, setTab] = useState(props.tab);
   const [target, setTarget] = useState<PanelTarget | null | undefined>(undefined);
   const [generation, setGeneration] = useState(0);
   const [cursor, setCursor] = useState<Position | null>(null);
-  const [window_, setWindow] = useState<Window | null>(null);
-  const [pointed, setPointed] = useState<Cell | null>(null);
-  const [isTableOpen, setTableOpen] = useState(false);
+  const [pinned, setPinned] = useState<Token | null>(null);
+  const [isBusy, setBusy] = useState(false);
 
   useEffect(() => {
     props.listen(event => {
@@ -53,81 +52,43 @@ export function App(props: AppProps) {
         case 'cursor':
           setCursor(event.position);
           break;
+        case 'tab':
+          setTab(event.tab);
+          break;
       }
     });
   }, [props.listen]);
 
   useEffect(() => {
-    if (target) transport.api.setState({ target, view });
-  }, [transport, target, view]);
+    if (target) transport.api.setState({ target, view, tab });
+  }, [transport, target, view, tab]);
 
   const tokens = useQuestion(transport, 'tokens', target ? {} : null, generation);
-  const list = tokens.value?.tokens ?? noTokens;
-  const version = tokens.value?.version ?? 0;
-  const size = useMemo(() => ({ rows: list.length, columns: list.length }), [list.length]);
+  const axes = useMemo(() => axesOf(tokens.value, view), [tokens.value, view.stack]);
+  const version = tokens.value?.version ?? null;
 
-  const wanted = useMemo(() => {
-    if (size.rows === 0) return null;
-    return tileRequest(size, window_ ?? { rows: [0, size.rows], columns: [0, size.columns] });
-  }, [size, window_]);
-  const tileAnswer = useQuestion(
-    transport,
-    'tile',
-    wanted && { view, rows: wanted.rows, columns: wanted.columns, size: wanted.size, pooling: 'max', exact: true },
-    generation,
+  const pinnedIndex = useMemo(() => (pinned && axes ? refind(axes.queries, pinned) : null), [pinned, axes]);
+  const atCursor = useMemo(() => (cursor && axes ? tokenAt(axes.queries, cursor) : null), [cursor, axes]);
+
+  const pin = useCallback(
+    (query: number | null) => setPinned(query === null ? null : (axes?.queries[query] ?? null)),
+    [axes],
   );
-  // Which window a tile belongs to is known when it is asked for, not from the answer.
-  const asked = useRef(wanted);
-  asked.current = wanted;
-  const tile = useMemo((): Tile | null => {
-    const { value } = tileAnswer;
-    return value && asked.current && value.version === tokens.value?.version ? toTile(asked.current, value) : null;
-  }, [tileAnswer.value, tokens.value]);
-  const lastTile = useRef<Tile | null>(null);
-  if (tile) lastTile.current = tile;
-  if (tokens.problem || !target) lastTile.current = null;
-
-  const query = useMemo(() => (cursor ? tokenAt(list, cursor) : null), [cursor, list]);
-
-  const [rowAsked, setRowAsked] = useState<number | null>(null);
-  const rowWanted = isTableOpen ? (pointed?.row ?? query ?? 0) : (pointed?.row ?? null);
-  useEffect(() => {
-    const timer = window.setTimeout(() => setRowAsked(rowWanted), rowDelay);
-    return () => clearTimeout(timer);
-  }, [rowWanted]);
-  const row = useQuestion(
-    transport,
-    'row',
-    rowAsked === null || rowAsked >= list.length ? null : { view, query: rowAsked },
-    generation,
-  );
-  const exactRow = useMemo(
-    () =>
-      row.value && rowAsked !== null && !row.isWaiting
-        ? { query: rowAsked, weights: new Float32Array(row.value.weights) }
-        : null,
-    [row, rowAsked],
-  );
-
-  const rangeOf = useCallback((index: number): Range | null => list[index]?.range ?? null, [list]);
-  const onPoint = useCallback(
+  const point = useCallback(
     (cell: Cell | null) => {
-      setPointed(cell);
-      transport.send({
-        type: 'mark',
-        version,
-        query: cell && rangeOf(cell.row),
-        key: cell && rangeOf(cell.column),
-      });
+      if (version === null) return;
+      const query = (cell && axes?.queries[cell.row]?.range) ?? null;
+      const key = (cell && axes?.keys[cell.column]?.range) ?? null;
+      transport.send({ type: 'mark', version, query, key });
     },
-    [transport, version, rangeOf],
+    [transport, version, axes],
   );
-  const onChoose = useCallback(
+  const choose = useCallback(
     (cell: Cell) => {
-      const range = rangeOf(cell.row);
-      if (range) transport.send({ type: 'reveal', version, range });
+      const range = axes?.queries[cell.row]?.range;
+      if (range && version !== null) transport.send({ type: 'reveal', version, range });
     },
-    [transport, version, rangeOf],
+    [transport, version, axes],
   );
   const changeView = useCallback(
     (next: View) => {
@@ -136,69 +97,133 @@ export function App(props: AppProps) {
     },
     [transport],
   );
+  const retry = () => setGeneration(now => now + 1);
 
-  const problem = tokens.problem ?? tileAnswer.problem;
-  const drawn = tile ?? lastTile.current;
-  const isStale = drawn !== null && (tokens.isWaiting || tileAnswer.isWaiting);
-
-  if (target === null) return <Notice kind="empty" transport={transport} />;
-  if (problem) {
-    return problem.status === 'empty' ? (
-      <Notice kind="empty" message={problem.message} transport={transport} />
-    ) : (
-      <Notice
-        kind="failed"
-        message={problem.message}
-        transport={transport}
-        onRetry={() => setGeneration(now => now + 1)}
-      />
+  const body = () => {
+    if (target === null) return <Empty />;
+    if (tokens.problem?.status === 'empty') return <Empty message={tokens.problem.message} />;
+    if (tokens.problem) return <Failure message={tokens.problem.message} onRetry={retry} />;
+    if (!target || !tokens.value || !axes) return <Loading />;
+    const isStale = tokens.isWaiting || isBusy;
+    const panel: Panel = {
+      transport,
+      settings,
+      theme,
+      generation,
+      version,
+      model: tokens.value.model,
+      ...axes,
+      view,
+      setView: changeView,
+      query: pinnedIndex ?? atCursor,
+      isPinned: pinnedIndex !== null,
+      pin,
+      point,
+      choose,
+      open: setTab,
+      setBusy,
+    };
+    const Body = views[tab];
+    return (
+      <PanelContext.Provider value={panel}>
+        <div class="panel" data-stale={isStale} data-version={version} aria-busy={isStale}>
+          <nav>
+            <div role="tablist" aria-label={t('views')}>
+              {tabs.map(name => (
+                <TabButton key={name} name={name} isActive={name === tab} onOpen={setTab} />
+              ))}
+            </div>
+            <span class="spacer" aria-live="polite">
+              {isStale ? t('updating') : ''}
+            </span>
+            {tokens.value.stacks.length > 1 && (
+              <Select
+                label={t('stack')}
+                value={axes.stack.kind}
+                options={tokens.value.stacks.map(({ kind }) => [kind, t(kind)])}
+                onChange={stack => changeView({ ...view, stack })}
+              />
+            )}
+            <Select
+              label={t('scale')}
+              value={settings.scale}
+              options={scales()}
+              onChange={scale => setSettings({ ...settings, scale })}
+            />
+          </nav>
+          {tokens.value.status === 'truncated' && (
+            <p class="banner" role="status">
+              {tokens.value.message ?? t('truncated', axes.queries.length)}
+            </p>
+          )}
+          <div class="view" role="tabpanel" id="view" aria-labelledby={`tab-${tab}`}>
+            <Body />
+          </div>
+        </div>
+      </PanelContext.Provider>
     );
-  }
-  if (!target || !tokens.value || !drawn) return <Notice kind="loading" transport={transport} />;
+  };
+  return <TransportContext.Provider value={transport}>{body()}</TransportContext.Provider>;
+}
 
+interface TabButtonProps {
+  readonly name: Tab;
+  readonly isActive: boolean;
+  readonly onOpen: (tab: Tab) => void;
+}
+
+function TabButton({ name, isActive, onOpen }: TabButtonProps) {
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    const next = tabs[tabs.indexOf(name) + step];
+    if (step === 0 || !next) return;
+    event.preventDefault();
+    onOpen(next);
+    document.getElementById(`tab-${next}`)?.focus();
+  };
   return (
-    <div class="panel" data-stale={isStale} data-version={version} aria-busy={isStale}>
-      <Toolbar
-        model={tokens.value.model}
-        stacks={tokens.value.stacks}
-        view={view}
-        settings={settings}
-        isTableOpen={isTableOpen}
-        onView={changeView}
-        onSettings={setSettings}
-        onTable={() => setTableOpen(open => !open)}
-      />
-      {tokens.value.status === 'truncated' && (
-        <p class="banner" role="status">
-          {tokens.value.message ?? t('truncated', list.length)}
-        </p>
-      )}
-      <div class="content">
-        <Heatmap
-          queries={list}
-          keys={list}
-          tile={drawn}
-          exactRow={exactRow}
-          settings={settings}
-          theme={theme}
-          query={query}
-          onVisible={setWindow}
-          onPoint={onPoint}
-          onChoose={onChoose}
-        />
-        {isTableOpen && exactRow && (
-          <KeyTable query={exactRow.query} tokens={list} weights={exactRow.weights} onPoint={onPoint} />
-        )}
-      </div>
-      <footer>
-        <span>{`${tokens.value.model.name} · ${target.name}`}</span>
-        <span class="updating" aria-live="polite">
-          {isStale ? t('updating') : ''}
-        </span>
-        <Legend settings={settings} theme={theme} max={drawn.max} />
-      </footer>
-    </div>
+    <button
+      type="button"
+      role="tab"
+      id={`tab-${name}`}
+      aria-selected={isActive}
+      aria-controls="view"
+      tabIndex={isActive ? 0 : -1}
+      onClick={() => onOpen(name)}
+      onKeyDown={onKeyDown}
+    >
+      {t(name)}
+    </button>
   );
 }
 
-const noTokens: readonly Token[] = [];
+interface Axes {
+  readonly stack: StackInfo;
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+}
+
+/** Which tokens look and which are looked at. */
+function axesOf(result: TokensResult | null, view: View): Axes | null {
+  const stack = result?.stacks.find(({ kind }) => kind === view.stack) ?? result?.stacks[0];
+  if (!result || !stack) return null;
+  const target = result.targetTokens ?? result.tokens;
+  switch (stack.kind) {
+    case 'encoder':
+      return { stack, queries: result.tokens, keys: result.tokens };
+    case 'decoder':
+      return { stack, queries: target, keys: target };
+    case 'cross':
+      return { stack, queries: target, keys: result.tokens };
+  }
+}
+
+/** A pinned token after an edit: the nearest one with the same text. */
+function refind(tokens: readonly Token[], pinned: Token): number | null {
+  let best: number | null = null;
+  for (const { text, index } of tokens) {
+    if (text !== pinned.text) continue;
+    if (best === null || Math.abs(index - pinned.index) < Math.abs(best - pinned.index)) best = index;
+  }
+  return best;
+}

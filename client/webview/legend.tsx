@@ -7,7 +7,7 @@ import type { Theme } from './theme.js';
 interface LegendProps {
   readonly settings: PanelSettings;
   readonly theme: Theme;
-  readonly max: number;
+  readonly max: number | string;
 }
 
 /** The colour bar: evenly spaced weights, coloured by the scale, so that its shape says which scale it is. */
@@ -24,11 +24,12 @@ export function Legend({ settings, theme, max }: LegendProps) {
     }
     context.putImageData(image, 0, 0);
   }, [settings, theme]);
+  const end = typeof max === 'number' ? formatWeight(max) : max;
   return (
-    <div class="legend" role="img" aria-label={`${t('weightLegend')}: 0 – ${formatWeight(max)}`}>
+    <div class="legend" role="img" aria-label={`${t('weightLegend')}: 0 – ${end}`}>
       <span>0</span>
       <canvas ref={canvas} width={levels} height={1} />
-      <span>{formatWeight(max)}</span>
+      <span>{end}</span>
     </div>
   );
 }

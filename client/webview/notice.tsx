@@ -1,50 +1,68 @@
+import type { ComponentChildren } from 'preact';
+import { useContext } from 'preact/hooks';
 import type { PanelCommand } from '../shared/panel.js';
 import { t } from './strings.js';
-import type { Transport } from './transport.js';
+import { TransportContext } from './transport.js';
 
 interface NoticeProps {
-  readonly kind: 'loading' | 'empty' | 'failed';
-  readonly message?: string;
-  readonly transport: Transport;
-  readonly onRetry?: () => void;
+  readonly kind: 'empty' | 'failed';
+  readonly title: string;
+  readonly message: string;
+  readonly children?: ComponentChildren;
 }
 
 /** What stands in place of a picture: why there is none, and what to do. */
-export function Notice({ kind, message, transport, onRetry }: NoticeProps) {
-  const run = (command: PanelCommand) => () => transport.send({ type: 'command', command });
-  if (kind === 'loading') {
-    return (
-      <div class="notice" role="status" data-state="loading">
-        <div class="progress" />
-        <p>{t('loading')}</p>
-      </div>
-    );
-  }
-  const isEmpty = kind === 'empty';
+function Notice({ kind, title, message, children }: NoticeProps) {
   return (
-    <div class="notice" role={isEmpty ? 'status' : 'alert'} data-state={kind}>
-      <span class={`codicon codicon-${isEmpty ? 'eye-closed' : 'error'}`} aria-hidden="true" />
-      <h1>{isEmpty ? t('emptyTitle') : t('failedTitle')}</h1>
-      <p>{message || (isEmpty ? t('emptyText') : '')}</p>
-      <div class="actions">
-        {isEmpty ? (
-          <button type="button" onClick={run('showAttention')}>
-            {t('showAttention')}
-          </button>
-        ) : (
-          <>
-            <button type="button" onClick={onRetry}>
-              {t('retry')}
-            </button>
-            <button type="button" class="secondary" onClick={run('showLogs')}>
-              {t('showLogs')}
-            </button>
-            <button type="button" class="secondary" onClick={run('restartServer')}>
-              {t('restartServer')}
-            </button>
-          </>
-        )}
-      </div>
+    <div class="notice" role={kind === 'empty' ? 'status' : 'alert'} data-state={kind}>
+      <span class={`codicon codicon-${kind === 'empty' ? 'eye-closed' : 'error'}`} aria-hidden="true" />
+      <h1>{title}</h1>
+      <p>{message}</p>
+      <div class="actions">{children}</div>
     </div>
+  );
+}
+
+export const Loading = () => (
+  <div class="notice" role="status" data-state="loading">
+    <div class="progress" />
+    <p>{t('loading')}</p>
+  </div>
+);
+
+export const Empty = ({ message }: { readonly message?: string }) => (
+  <Notice kind="empty" title={t('emptyTitle')} message={message || t('emptyText')}>
+    <Action command="showAttention" label={t('showAttention')} />
+  </Notice>
+);
+
+export const Failure = ({ message, onRetry }: { readonly message: string; readonly onRetry?: () => void }) => (
+  <Notice kind="failed" title={t('failedTitle')} message={message}>
+    {onRetry && (
+      <button type="button" onClick={onRetry}>
+        {t('retry')}
+      </button>
+    )}
+    <Action command="showLogs" label={t('showLogs')} isSecondary />
+    <Action command="restartServer" label={t('restartServer')} isSecondary />
+  </Notice>
+);
+
+interface ActionProps {
+  readonly command: PanelCommand;
+  readonly label: string;
+  readonly isSecondary?: boolean;
+}
+
+function Action({ command, label, isSecondary }: ActionProps) {
+  const transport = useContext(TransportContext);
+  return (
+    <button
+      type="button"
+      class={isSecondary ? 'secondary' : ''}
+      onClick={() => transport?.send({ type: 'command', command })}
+    >
+      {label}
+    </button>
   );
 }

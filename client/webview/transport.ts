@@ -1,3 +1,4 @@
+import { createContext } from 'preact';
 import { type FromPanel, isToPanel, type PanelMethod, type PanelRequests, type ToPanel } from '../shared/panel.js';
 
 /** What a panel needs from VS Code; tests bring their own. */
@@ -72,3 +73,6 @@ export class Transport {
     return pending;
   }
 }
+
+/** For the few components that speak to the host without being part of a view. */
+export const TransportContext = createContext<Transport | null>(null);

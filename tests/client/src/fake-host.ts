@@ -1,7 +1,7 @@
 // The extension host of a panel, as a function that runs inside the test page. It must not refer to anything outside
 // itself: it is sent to the browser as text.
-import type { FromPanel, ToPanel } from '../../../client/shared/panel.js';
-import type { StackInfo, Token, View } from '../../../client/shared/protocol.js';
+import type { FromPanel, Tab, ToPanel } from '../../../client/shared/panel.js';
+import type { HeadProfile, StackInfo, Token, View } from '../../../client/shared/protocol.js';
 
 export interface Scenario {
   readonly words: readonly string[];
@@ -11,6 +11,8 @@ export interface Scenario {
   /** What the host does with questions. */
   readonly answers?: 'normal' | 'never' | 'failed' | 'nothing-shown' | 'truncated';
   readonly state?: unknown;
+  /** The view that the panel opens with. */
+  readonly tab?: Tab;
   readonly strings?: Record<string, string>;
 }
 
@@ -130,6 +132,35 @@ export function installFakeHost(scenario: Scenario): void {
     return values;
   };
 
+  const profileOf = (view: View): HeadProfile => {
+    const sums = { entropy: 0, max: 0, meanDistance: 0, first: 0, separators: 0, previous: 0, next: 0, same: 0 };
+    for (let query = 0; query < count; query++) {
+      const row = rowOf(view, query);
+      row.forEach((weight, key) => {
+        sums.entropy -= weight > 0 ? weight * Math.log(weight) : 0;
+        sums.max = Math.max(sums.max, weight);
+        sums.meanDistance += weight * Math.abs(query - key);
+        if (key === 0) sums.first += weight;
+        if (key === count - 1) sums.separators += weight;
+        if (key === query - 1) sums.previous += weight;
+        if (key === query + 1) sums.next += weight;
+        if (words[key] === words[query]) sums.same += weight;
+      });
+    }
+    const mean = (sum: number) => sum / count;
+    return {
+      entropy: mean(sums.entropy),
+      normalizedEntropy: mean(sums.entropy) / Math.log(count),
+      max: sums.max,
+      meanDistance: mean(sums.meanDistance),
+      first: mean(sums.first),
+      separators: mean(sums.separators),
+      previous: mean(sums.previous),
+      next: mean(sums.next),
+      same: mean(sums.same),
+    };
+  };
+
   // biome-ignore lint/suspicious/noExplicitAny: the questions are checked by the panel's own types
   const answer = (method: string, params: any): unknown => {
     const base = { version: 1, status: 'ok' };
@@ -161,6 +192,22 @@ export function installFakeHost(scenario: Scenario): void {
         const values = block(params.view, params.rows, params.columns, params.size);
         return { ...base, data: values.buffer, shape: params.size, max: values.reduce((a, b) => Math.max(a, b), 0) };
       }
+      case 'overview': {
+        const { size } = params;
+        const { layers, heads } = scenario;
+        const data = new Uint8Array(layers * heads * size * size);
+        const profiles = Array.from({ length: layers }, (_, layer) =>
+          Array.from({ length: heads }, (_, head) => {
+            const values = block({ layer, head }, [0, count], [0, count], [size, size]);
+            data.set(
+              values.map(value => Math.round(value * 255)),
+              (layer * heads + head) * size * size,
+            );
+            return profileOf({ layer, head });
+          }),
+        );
+        return { ...base, data: data.buffer, shape: [layers, heads, size, size], stack: kind, profiles };
+      }
       default:
         return { version: 1, status: 'failed', message: `no ${method} here` };
     }
@@ -177,6 +224,7 @@ export function installFakeHost(scenario: Scenario): void {
         strings: scenario.strings ?? {},
         settings: { colorMap: 'lens', scale: 'sqrt' },
         view: { layer: 0, head: 0 },
+        ...(scenario.tab ? { tab: scenario.tab } : {}),
       });
       host.post({ type: 'changed', target: scenario.answers === 'nothing-shown' ? null : target });
     } else if (message.type === 'request' && scenario.answers !== 'never') {

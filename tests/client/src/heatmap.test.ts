@@ -1,8 +1,7 @@
-import { source as axeSource } from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launch, manyWords, openPanel, type PanelPage, screenshot, sentence } from './panel-page.js';
-import type { ThemeName } from './themes.js';
+import { drawn, launch, manyWords, openPanel, screenshot, sentence, seriousProblems } from './panel-page.js';
+import { themeNames } from './themes.js';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -12,29 +11,12 @@ afterAll(() => browser?.close());
 
 const scenario = { words: sentence, layers: 4, heads: 4 };
 
-async function drawn(page: PanelPage): Promise<PanelPage> {
-  await page.locator('.panel[data-stale=false]').waitFor();
-  return page;
-}
-
-async function axe(page: PanelPage): Promise<string[]> {
-  await page.evaluate(axeSource);
-  return page.evaluate(async () => {
-    const { violations } = await window.axe.run();
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`);
-  });
-}
-
-const themeNames: ThemeName[] = ['dark', 'light', 'hc-dark', 'hc-light'];
-
 describe('the heatmap', () => {
   it.each(themeNames)('draws and is accessible in the %s theme', async theme => {
     const page = await drawn(await openPanel(browser, scenario, theme));
     await page.locator('.frame').hover({ position: { x: 300, y: 300 } });
     await screenshot(page, `heatmap-${theme}`);
-    expect(await axe(page)).toEqual([]);
+    expect(await seriousProblems(page)).toEqual([]);
     expect(page.problems).toEqual([]);
     await page.close();
   });
@@ -82,9 +64,9 @@ describe('the heatmap', () => {
 
   it('is used from the keyboard, and speaks the cell it is on', async () => {
     const page = await drawn(await openPanel(browser, scenario));
-    await page.locator('.frame').focus();
+    await page.locator('[role=grid]').focus();
     for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
-    const cell = page.locator('#active-cell');
+    const cell = page.locator('.active-cell');
     expect(await cell.innerText()).toMatch(/^“trophy” attends to “The”: 0\.\d{3}$/);
     expect(await page.locator('[role=row]').getAttribute('aria-rowindex')).toBe('3');
     await page.keyboard.press('End');
@@ -99,7 +81,7 @@ describe('the heatmap', () => {
     const page = await drawn(await openPanel(browser, scenario));
     await page.evaluate(() => window.fakeHost.post({ type: 'cursor', position: { line: 0, character: 5 } }));
     await page.getByRole('button', { name: 'Table' }).click();
-    const rows = page.locator('.key-table tbody tr');
+    const rows = page.locator('.side tbody tr');
     await rows.first().waitFor();
     const numbers = async () => (await rows.locator('td:last-child').allInnerTexts()).map(Number);
     const byWeight = await numbers();
@@ -110,7 +92,7 @@ describe('the heatmap', () => {
     await page.getByRole('button', { name: 'Position' }).click();
     expect(await rows.locator('td').nth(1).innerText()).toBe('0');
     await screenshot(page, 'heatmap-table');
-    expect(await axe(page)).toEqual([]);
+    expect(await seriousProblems(page)).toEqual([]);
     await page.close();
   });
 
@@ -173,7 +155,7 @@ describe('the heatmap', () => {
     const notice = page.locator(`.notice[data-state=${state}]`, { hasText: text });
     await notice.waitFor();
     await screenshot(page, `notice-${state}`);
-    expect(await axe(page)).toEqual([]);
+    expect(await seriousProblems(page)).toEqual([]);
     await page.close();
   });
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { source as axeSource } from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type * as vscode from 'vscode';
 import { panelHtml } from '../../../client/src/panel-html.js';
@@ -58,6 +59,23 @@ export async function openPanel(
   }, themes[theme]);
   await page.goto(`${origin}/`);
   return page;
+}
+
+/** Waits until nothing that is drawn is out of date. */
+export async function drawn(page: PanelPage): Promise<PanelPage> {
+  await page.locator('.panel[data-stale=false] footer').waitFor();
+  return page;
+}
+
+/** What axe finds serious or critical. */
+export async function seriousProblems(page: PanelPage): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`);
+  });
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {

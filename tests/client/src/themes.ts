@@ -3,6 +3,8 @@
 
 export type ThemeName = 'dark' | 'light' | 'hc-dark' | 'hc-light';
 
+export const themeNames: readonly ThemeName[] = ['dark', 'light', 'hc-dark', 'hc-light'];
+
 export interface ThemeFixture {
   readonly kind: string;
   readonly variables: Readonly<Record<string, string>>;

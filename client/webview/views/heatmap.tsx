@@ -1,32 +1,22 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { PanelSettings } from '../shared/panel.js';
-import type { Token } from '../shared/protocol.js';
-import { colorTable } from './color-maps.js';
-import { isPooled, type Tile, type Window, weightAt } from './matrix.js';
-import { MatrixCanvas, resize } from './matrix-canvas.js';
-import { formatWeight, t } from './strings.js';
-import type { Theme } from './theme.js';
-import { labelOf } from './tokens.js';
-import { type Area, clamp, fit, labelled, reveal, type Size, type Viewport, visible, zoom } from './viewport.js';
+import type { Token } from '../../shared/protocol.js';
+import { colorTable } from '../color-maps.js';
+import { isPooled, type Tile, type Window, weightAt } from '../matrix.js';
+import { MatrixCanvas, resize } from '../matrix-canvas.js';
+import { type Cell, usePanel } from '../panel-context.js';
+import { formatWeight, t } from '../strings.js';
+import type { Theme } from '../theme.js';
+import { labelOf } from '../tokens.js';
+import { useSize } from '../use-size.js';
+import { type Area, clamp, fit, labelled, reveal, type Size, type Viewport, visible, zoom } from '../viewport.js';
+import { VirtualGrid } from '../virtual-grid.js';
 
-export interface Cell {
-  readonly row: number;
-  readonly column: number;
-}
-
-export interface HeatmapProps {
-  readonly queries: readonly Token[];
-  readonly keys: readonly Token[];
-  readonly tile: Tile | null;
+interface HeatmapProps {
+  readonly tile: Tile;
   /** Weights of the row under the pointer, where the tile is pooled. */
   readonly exactRow: { readonly query: number; readonly weights: Float32Array } | null;
-  readonly settings: PanelSettings;
-  readonly theme: Theme;
-  /** The row of the editor's cursor. */
-  readonly query: number | null;
   readonly onVisible: (window: Window) => void;
   readonly onPoint: (cell: Cell | null) => void;
-  readonly onChoose: (cell: Cell) => void;
 }
 
 const fontSize = 12;
@@ -34,15 +24,14 @@ const labelSpacing = 13;
 const labelPadding = 8;
 const maxGutter = 140;
 
-export function Heatmap(props: HeatmapProps) {
-  const { queries, keys, tile, exactRow, settings, theme, query, onVisible, onPoint, onChoose } = props;
+export function Heatmap({ tile, exactRow, onVisible, onPoint: tellPoint }: HeatmapProps) {
+  const { queries, keys, settings, theme, query, point: mark, choose } = usePanel();
   const size: Size = useMemo(() => ({ rows: queries.length, columns: keys.length }), [queries.length, keys.length]);
-  const frame = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
   const painter = useRef<MatrixCanvas>();
   const drag = useRef<{ x: number; y: number; viewport: Viewport; moved: boolean }>();
-  const [outer, setOuter] = useState<Area>({ width: 0, height: 0 });
+  const [outer, , setFrame] = useSize<HTMLDivElement>();
   const [viewport, setViewport] = useState<Viewport | null>(null);
   const [pointed, setPointed] = useState<Cell | null>(null);
   const [active, setActive] = useState<Cell>({ row: 0, column: 0 });
@@ -55,16 +44,6 @@ export function Heatmap(props: HeatmapProps) {
   );
   const shown = useMemo(() => (viewport ? clamp(viewport, size, area) : fit(size, area)), [viewport, size, area]);
   const colors = useMemo(() => colorTable(settings.colorMap, theme.isLight), [settings.colorMap, theme.isLight]);
-
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (!element) return;
-    const observer = new ResizeObserver(([entry]) => {
-      if (entry) setOuter({ width: entry.contentRect.width, height: entry.contentRect.height });
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   useEffect(() => {
     const rows = visible(shown.row, area.height, shown.cell, size.rows);
@@ -85,7 +64,7 @@ export function Heatmap(props: HeatmapProps) {
   }, [query, size, area]);
 
   useLayoutEffect(() => {
-    if (!base.current || !tile) return;
+    if (!base.current) return;
     painter.current ??= new MatrixCanvas(base.current);
     painter.current.draw(tile, colors, settings.scale, shown, area);
   }, [tile, colors, settings.scale, shown, area]);
@@ -113,6 +92,13 @@ export function Heatmap(props: HeatmapProps) {
     [shown, gutter, size],
   );
 
+  const onPoint = useCallback(
+    (cell: Cell | null) => {
+      mark(cell);
+      tellPoint(cell);
+    },
+    [mark, tellPoint],
+  );
   const point = useCallback(
     (cell: Cell | null) => {
       setPointed(before => (before?.row === cell?.row && before?.column === cell?.column ? before : cell));
@@ -153,92 +139,74 @@ export function Heatmap(props: HeatmapProps) {
     point(cellAt(event));
   };
 
-  const moveTo = (row: number, column: number) => {
-    const cell = {
-      row: Math.max(0, Math.min(size.rows - 1, row)),
-      column: Math.max(0, Math.min(size.columns - 1, column)),
-    };
+  const moveTo = (cell: Cell) => {
     setActive(cell);
     setPointed(null);
     setViewport(now => (now ? reveal(now, cell.row, cell.column, size, area) : now));
     onPoint(cell);
   };
 
-  const onKeyDown = (event: KeyboardEvent) => {
-    const { row, column } = active;
-    const page = Math.max(1, Math.floor(area.height / shown.cell) - 1);
-    const moves: Record<string, () => void> = {
-      ArrowUp: () => moveTo(row - 1, column),
-      ArrowDown: () => moveTo(row + 1, column),
-      ArrowLeft: () => moveTo(row, column - 1),
-      ArrowRight: () => moveTo(row, column + 1),
-      Home: () => moveTo(event.ctrlKey ? 0 : row, 0),
-      End: () => moveTo(event.ctrlKey ? size.rows - 1 : row, size.columns - 1),
-      PageUp: () => moveTo(row - page, column),
-      PageDown: () => moveTo(row + page, column),
-      Enter: () => onChoose(active),
+  const onKey = (key: string): boolean => {
+    const actions: Record<string, () => void> = {
       '+': () => zoomBy(1.5),
       '=': () => zoomBy(1.5),
       '-': () => zoomBy(1 / 1.5),
       '0': () => setViewport(null),
     };
-    const move = moves[event.key];
-    if (!move) return;
-    event.preventDefault();
-    move();
+    actions[key]?.();
+    return key in actions;
   };
 
   const weightOf = ({ row, column }: Cell): number | null =>
-    (tile && weightAt(tile, row, column)) ?? (exactRow?.query === row ? (exactRow.weights[column] ?? null) : null);
+    weightAt(tile, row, column) ?? (exactRow?.query === row ? (exactRow.weights[column] ?? null) : null);
 
   const readout = highlighted && describe(highlighted, queries, keys, weightOf(highlighted));
 
   return (
     <div class="heatmap">
-      <div
-        class="frame"
-        ref={frame}
-        role="grid"
-        aria-label={t('attentionMatrix')}
-        aria-rowcount={size.rows}
-        aria-colcount={size.columns}
-        aria-activedescendant="active-cell"
-        tabIndex={0}
-        data-query={query ?? ''}
-        onKeyDown={onKeyDown}
-        onFocus={() => setFocused(true)}
-        onBlur={() => {
-          setFocused(false);
-          onPoint(null);
+      <VirtualGrid
+        class="grid"
+        label={t('attentionMatrix')}
+        rows={size.rows}
+        columns={size.columns}
+        active={active}
+        description={describe(active, queries, keys, weightOf(active))}
+        pageRows={Math.max(1, Math.floor(area.height / shown.cell) - 1)}
+        onMove={moveTo}
+        onEnter={() => choose(active)}
+        onKey={onKey}
+        onFocus={focused => {
+          setFocused(focused);
+          if (!focused) onPoint(null);
         }}
-        onWheel={onWheel}
-        onPointerDown={event => {
-          drag.current = { x: event.clientX, y: event.clientY, viewport: shown, moved: false };
-          event.currentTarget.setPointerCapture(event.pointerId);
-        }}
-        onPointerMove={onPointerMove}
-        onPointerUp={event => {
-          const cell = cellAt(event);
-          if (cell && !drag.current?.moved) {
-            setActive(cell);
-            onChoose(cell);
-          }
-          drag.current = undefined;
-        }}
-        onPointerLeave={() => point(null)}
-        onDblClick={() => setViewport(null)}
       >
-        <canvas class="matrix" ref={base} style={{ left: `${gutter}px`, top: `${gutter}px` }} />
-        <canvas class="overlay" ref={overlay} />
-        {/* One real row and cell stand for the matrix: the active one, spoken as it changes. */}
-        <div role="row" aria-rowindex={active.row + 1} class="visually-hidden">
-          <div role="gridcell" id="active-cell" aria-colindex={active.column + 1}>
-            {describe(active, queries, keys, weightOf(active))}
-          </div>
+        <div
+          class="frame"
+          ref={setFrame}
+          data-query={query ?? ''}
+          onWheel={onWheel}
+          onPointerDown={event => {
+            drag.current = { x: event.clientX, y: event.clientY, viewport: shown, moved: false };
+            event.currentTarget.setPointerCapture(event.pointerId);
+          }}
+          onPointerMove={onPointerMove}
+          onPointerUp={event => {
+            const cell = cellAt(event);
+            if (cell && !drag.current?.moved) {
+              setActive(cell);
+              choose(cell);
+            }
+            drag.current = undefined;
+          }}
+          onPointerLeave={() => point(null)}
+          onDblClick={() => setViewport(null)}
+        >
+          <canvas class="matrix" ref={base} style={{ left: `${gutter}px`, top: `${gutter}px` }} />
+          <canvas class="overlay" ref={overlay} />
         </div>
-      </div>
+      </VirtualGrid>
       <div class="readout" data-testid="readout">
-        {readout ?? (tile && isPooled(tile) ? pooledNote(tile) : t('rowsAreQueries'))}
+        {readout ?? (isPooled(tile) ? pooledNote(tile) : t('rowsAreQueries'))}
       </div>
     </div>
   );

@@ -1,12 +1,13 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Token } from '../shared/protocol.js';
-import type { Cell } from './heatmap.js';
-import { formatWeight, t } from './strings.js';
-import { labelOf } from './tokens.js';
+import type { Token } from '../../shared/protocol.js';
+import type { Cell } from '../panel-context.js';
+import { formatWeight, t } from '../strings.js';
+import { labelOf } from '../tokens.js';
 
 interface KeyTableProps {
   readonly query: number;
-  readonly tokens: readonly Token[];
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
   readonly weights: Float32Array;
   readonly onPoint: (cell: Cell | null) => void;
 }
@@ -16,7 +17,7 @@ type Order = 'weight' | 'position';
 const firstRows = 100;
 
 /** The row of one query as a table: the same facts as the picture, for screen readers and for exact reading. */
-export function KeyTable({ query, tokens, weights, onPoint }: KeyTableProps) {
+export function KeyTable({ query, queries, keys, weights, onPoint }: KeyTableProps) {
   const [order, setOrder] = useState<Order>('weight');
   const [isWhole, setWhole] = useState(false);
   const rows = useMemo(() => {
@@ -25,7 +26,7 @@ export function KeyTable({ query, tokens, weights, onPoint }: KeyTableProps) {
     return order === 'weight' ? ranked : ranked.sort((a, b) => a.index - b.index);
   }, [weights, order]);
   const shown = isWhole ? rows : rows.slice(0, firstRows);
-  const name = (index: number) => {
+  const name = (tokens: readonly Token[], index: number) => {
     const token = tokens[index];
     return token ? labelOf(token) : '';
   };
@@ -40,9 +41,9 @@ export function KeyTable({ query, tokens, weights, onPoint }: KeyTableProps) {
     </th>
   );
   return (
-    <section class="key-table" aria-label={t('table')}>
+    <section class="side" aria-label={t('table')}>
       <table>
-        <caption>{t('tableCaption', name(query))}</caption>
+        <caption>{t('tableCaption', name(queries, query))}</caption>
         <thead>
           <tr>
             <th scope="col">{t('rank')}</th>
@@ -59,8 +60,8 @@ export function KeyTable({ query, tokens, weights, onPoint }: KeyTableProps) {
               onPointerLeave={() => onPoint(null)}
             >
               <td>{rank}</td>
-              <th scope="row" class={tokens[index]?.special ? 'special' : undefined}>
-                {name(index)}
+              <th scope="row" class={keys[index]?.special ? 'special' : undefined}>
+                {name(keys, index)}
               </th>
               <td>{index}</td>
               <td>{formatWeight(weights[index] ?? 0)}</td>

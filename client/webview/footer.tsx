@@ -1,0 +1,28 @@
+import type { ComponentChildren } from 'preact';
+import { Legend } from './legend.js';
+import { usePanel } from './panel-context.js';
+import { t } from './strings.js';
+import { viewLabel } from './view-label.js';
+
+interface FooterProps {
+  /** What the far end of the colours stands for. */
+  readonly max: number | string;
+  /** What is shown, where it is not the panel's layer and head. */
+  readonly label?: string;
+  readonly children?: ComponentChildren;
+}
+
+/** Says what is drawn, and what its colours mean. */
+export function Footer({ max, label, children }: FooterProps) {
+  const { model, view, settings, theme } = usePanel();
+  return (
+    <footer>
+      <span class="what">{`${model.name} · ${label ?? viewLabel(view)}`}</span>
+      {children}
+      <span class="scale-name">{t(scaleNames[settings.scale])}</span>
+      <Legend settings={settings} theme={theme} max={max} />
+    </footer>
+  );
+}
+
+const scaleNames = { linear: 'scaleLinear', sqrt: 'scaleSqrt', log: 'scaleLog' } as const;

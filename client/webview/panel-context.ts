@@ -1,0 +1,49 @@
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { PanelSettings, Tab } from '../shared/panel.js';
+import type { ModelSummary, StackInfo, Token, View } from '../shared/protocol.js';
+import type { Theme } from './theme.js';
+import type { Transport } from './transport.js';
+
+export interface Cell {
+  /** Index of the query. */
+  readonly row: number;
+  /** Index of the key. */
+  readonly column: number;
+}
+
+/** What all views of a panel share: one text, one model, one choice of layer and head, one query. */
+export interface Panel {
+  readonly transport: Transport;
+  readonly settings: PanelSettings;
+  readonly theme: Theme;
+  /** Grows whenever what was answered before is out of date. */
+  readonly generation: number;
+  readonly version: number | null;
+  readonly model: ModelSummary;
+  readonly stack: StackInfo;
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+  readonly view: View;
+  readonly setView: (view: View) => void;
+  /** The pinned query, else the token at the editor's cursor. */
+  readonly query: number | null;
+  readonly isPinned: boolean;
+  readonly pin: (query: number | null) => void;
+  /** Marks the two tokens of a cell in the editor; null takes the marks away. */
+  readonly point: (cell: Cell | null) => void;
+  /** Moves the editor's cursor to the query of a cell. */
+  readonly choose: (cell: Cell) => void;
+  readonly open: (tab: Tab) => void;
+  /** Says that what a view draws is being replaced. */
+  readonly setBusy: (isBusy: boolean) => void;
+}
+
+export const PanelContext = createContext<Panel | null>(null);
+
+/** @throws Error outside of a panel. */
+export function usePanel(): Panel {
+  const panel = useContext(PanelContext);
+  if (!panel) throw new Error('A view stands outside of its panel.');
+  return panel;
+}

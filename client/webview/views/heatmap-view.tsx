@@ -1,0 +1,78 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { Footer } from '../footer.js';
+import { type Tile, tileRequest, toTile, type Window } from '../matrix.js';
+import { Failure, Loading } from '../notice.js';
+import { type Cell, usePanel } from '../panel-context.js';
+import { Toolbar } from '../toolbar.js';
+import { useQuestion } from '../use-question.js';
+import { Heatmap } from './heatmap.js';
+import { KeyTable } from './key-table.js';
+
+/** The pointer rests this long before exact numbers are asked for (ms). */
+const rowDelay = 80;
+
+/** One head: the whole matrix, the row of the query, one number under the pointer. */
+export function HeatmapView() {
+  const { transport, generation, version, queries, keys, view, query, point, setBusy } = usePanel();
+  const [visible, setVisible] = useState<Window | null>(null);
+  const [pointed, setPointed] = useState<Cell | null>(null);
+  const [isTableOpen, setTableOpen] = useState(false);
+
+  const size = useMemo(() => ({ rows: queries.length, columns: keys.length }), [queries.length, keys.length]);
+  const wanted = useMemo(
+    () => tileRequest(size, visible ?? { rows: [0, size.rows], columns: [0, size.columns] }),
+    [size, visible],
+  );
+  const answer = useQuestion(
+    transport,
+    'tile',
+    { view, rows: wanted.rows, columns: wanted.columns, size: wanted.size, pooling: 'max', exact: true },
+    generation,
+  );
+  // Which window a tile belongs to is known when it is asked for, not from the answer.
+  const asked = useRef(wanted);
+  asked.current = wanted;
+  const tile = useMemo((): Tile | null => {
+    const { value } = answer;
+    return value && value.version === version ? toTile(asked.current, value) : null;
+  }, [answer.value, version]);
+  const last = useRef<Tile | null>(null);
+  if (tile) last.current = tile;
+  const drawn = tile ?? last.current;
+  useEffect(() => setBusy(answer.isWaiting), [answer.isWaiting, setBusy]);
+
+  const rowWanted = pointed?.row ?? (isTableOpen ? (query ?? 0) : null);
+  const [rowAsked, setRowAsked] = useState<number | null>(null);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setRowAsked(rowWanted), rowDelay);
+    return () => clearTimeout(timer);
+  }, [rowWanted]);
+  const row = useQuestion(
+    transport,
+    'row',
+    rowAsked === null || rowAsked >= queries.length ? null : { view, query: rowAsked },
+    generation,
+  );
+  const exactRow = useMemo(
+    () =>
+      row.value && rowAsked !== null && !row.isWaiting
+        ? { query: rowAsked, weights: new Float32Array(row.value.weights) }
+        : null,
+    [row, rowAsked],
+  );
+
+  if (answer.problem) return <Failure message={answer.problem.message} />;
+  if (!drawn) return <Loading />;
+  return (
+    <>
+      <Toolbar picks={['layer', 'head']} table={{ isOpen: isTableOpen, onToggle: () => setTableOpen(open => !open) }} />
+      <div class="content">
+        <Heatmap tile={drawn} exactRow={exactRow} onVisible={setVisible} onPoint={setPointed} />
+        {isTableOpen && exactRow && (
+          <KeyTable query={exactRow.query} queries={queries} keys={keys} weights={exactRow.weights} onPoint={point} />
+        )}
+      </div>
+      <Footer max={drawn.max} />
+    </>
+  );
+}

@@ -1,0 +1,275 @@
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { colorTable, levels, scaled } from '../color-maps.js';
+import { Footer } from '../footer.js';
+import { resize } from '../matrix-canvas.js';
+import { Failure, Loading } from '../notice.js';
+import { type Cell, usePanel } from '../panel-context.js';
+import { formatProfile, type Head, headsOf, measureOf, measures, type ProfileName, patternOf } from '../profiles.js';
+import { type Option, Select } from '../select.js';
+import { t } from '../strings.js';
+import type { Theme } from '../theme.js';
+import { Toolbar } from '../toolbar.js';
+import { useQuestion } from '../use-question.js';
+import { useSize } from '../use-size.js';
+import { viewLabel } from '../view-label.js';
+import { VirtualGrid } from '../virtual-grid.js';
+import { HeadTable } from './head-table.js';
+
+/** Bytes per thumbnail are its square; 64 keeps 12 x 12 heads under 600 kB. */
+const maxThumbnail = 64;
+const gap = 6;
+const gutter = 34;
+const caption = 16;
+const minEdge = 30;
+const maxEdge = 116;
+
+type Order = 'position' | ProfileName;
+
+/** Every head of the model at a glance. */
+export function ModelView() {
+  const panel = usePanel();
+  const { transport, generation, version, queries, keys, stack, settings, theme, view, setView, open, setBusy } = panel;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [outer, frame, setFrame] = useSize<HTMLDivElement>();
+  const [order, setOrder] = useState<Order>('position');
+  const [least, setLeast] = useState(0);
+  const [active, setActive] = useState<Cell>({ row: 0, column: 0 });
+  const [pointed, setPointed] = useState<Head | null>(null);
+  const [isFocused, setFocused] = useState(false);
+  const [isTableOpen, setTableOpen] = useState(false);
+
+  const size = Math.min(maxThumbnail, Math.max(queries.length, keys.length, 1));
+  const answer = useQuestion(transport, 'overview', { size, stack: stack.kind }, generation);
+  useEffect(() => setBusy(answer.isWaiting), [answer.isWaiting, setBusy]);
+  const overview = answer.value;
+
+  const heads = useMemo(() => {
+    const all = overview ? headsOf(overview.profiles) : [];
+    if (order === 'position') return all;
+    return all
+      .filter(({ profile }) => !measureOf(order).isShare || profile[order] >= least)
+      .sort((a, b) => b.profile[order] - a.profile[order]);
+  }, [overview, order, least]);
+
+  const width = Math.max(1, outer.width);
+  const layout = useMemo(() => {
+    const inOrder = order === 'position';
+    const left = inOrder ? gutter : 0;
+    const wanted = inOrder ? stack.heads : Math.max(1, Math.floor(width / 84));
+    const edge = Math.max(minEdge, Math.min(maxEdge, Math.floor((width - left) / wanted) - gap));
+    // Heads of a wide model wrap rather than shrink to nothing; then rows are no longer layers.
+    const columns = Math.max(1, Math.min(wanted, Math.floor((width - left) / (edge + gap))));
+    return {
+      left,
+      top: inOrder ? 20 : 4,
+      edge,
+      columns,
+      rows: Math.ceil(heads.length / columns),
+      isByLayer: inOrder && columns === stack.heads,
+    };
+  }, [order, stack.heads, width, heads.length]);
+  const { left, top, edge, columns, rows } = layout;
+  const rowHeight = edge + gap + (layout.isByLayer ? 0 : caption);
+
+  const atlas = useMemo(() => {
+    if (!overview) return null;
+    return drawAtlas(overview.data, overview.shape, colorTable(settings.colorMap, theme.isLight), settings.scale);
+  }, [overview, settings.colorMap, settings.scale, theme.isLight]);
+
+  const indexOf = ({ row, column }: Cell) => row * columns + column;
+  const focused = isFocused ? heads[indexOf(active)] : undefined;
+  const highlighted = pointed ?? focused ?? null;
+
+  useLayoutEffect(() => {
+    const element = canvas.current;
+    if (!element || !atlas || !overview) return;
+    const area = { width, height: top + rows * rowHeight };
+    resize(element, area, window.devicePixelRatio);
+    const context = element.getContext('2d');
+    if (!context) return;
+    context.setTransform(window.devicePixelRatio, 0, 0, window.devicePixelRatio, 0, 0);
+    context.clearRect(0, 0, area.width, area.height);
+    context.imageSmoothingEnabled = false;
+    context.textBaseline = 'middle';
+    const [, , height, thumb] = overview.shape;
+    for (const [index, head] of heads.entries()) {
+      const x = left + (index % columns) * (edge + gap);
+      const y = top + Math.floor(index / columns) * rowHeight;
+      context.drawImage(atlas, head.head * thumb, head.layer * height, thumb, height, x, y, edge, edge);
+      const isShown = head.layer === view.layer && head.head === view.head;
+      if (isShown || head === highlighted) outline(context, x, y, edge, isShown ? theme.query : theme.key);
+      if (!layout.isByLayer) drawCaption(context, head, order, x, y + edge + caption / 2, edge, theme);
+    }
+    if (layout.isByLayer) drawAxes(context, layout, stack.layers, stack.heads, theme);
+  }, [atlas, overview, heads, width, layout, rowHeight, view.layer, view.head, highlighted, theme, order]);
+
+  const headAt = (event: MouseEvent): Head | null => {
+    const box = canvas.current?.getBoundingClientRect();
+    if (!box) return null;
+    const column = Math.floor((event.clientX - box.left - left) / (edge + gap));
+    const row = Math.floor((event.clientY - box.top - top) / rowHeight);
+    if (column < 0 || column >= columns || row < 0) return null;
+    return heads[row * columns + column] ?? null;
+  };
+  const show = (head: Head | null | undefined) => {
+    if (!head) return;
+    setView({ ...view, layer: head.layer, head: head.head });
+    open('heatmap');
+  };
+  const moveTo = (cell: Cell) => {
+    const index = Math.min(heads.length - 1, indexOf(cell));
+    setActive({ row: Math.floor(index / columns), column: index % columns });
+    setPointed(null);
+    frame?.scrollTo({ top: Math.max(0, Math.floor(index / columns) * rowHeight - outer.height / 2) });
+  };
+
+  if (answer.problem) return <Failure message={answer.problem.message} />;
+  if (!overview || (overview.version !== version && !answer.isWaiting && !atlas)) return <Loading />;
+  const orders: Option<Order>[] = [
+    ['position', t('orderPosition')],
+    ...measures.map(({ name, label }): Option<Order> => [name, t(label)]),
+  ];
+  return (
+    <>
+      <Toolbar picks={[]} table={{ isOpen: isTableOpen, onToggle: () => setTableOpen(isOpen => !isOpen) }}>
+        <Select label={t('sortBy')} value={order} options={orders} onChange={setOrder} />
+        {order !== 'position' && measureOf(order).isShare && (
+          <label>
+            <span>{t('atLeast')}</span>
+            <input
+              type="range"
+              min="0"
+              max="100"
+              step="5"
+              value={Math.round(least * 100)}
+              onInput={event => setLeast(Number(event.currentTarget.value) / 100)}
+            />
+            <output>{`${Math.round(least * 100)} %`}</output>
+          </label>
+        )}
+        {order !== 'position' && <span class="note">{t('headsShown', heads.length, stack.layers * stack.heads)}</span>}
+      </Toolbar>
+      <div class="content">
+        <VirtualGrid
+          class="grid scroll"
+          elementRef={setFrame}
+          label={t('allHeads')}
+          rows={Math.max(1, rows)}
+          columns={columns}
+          active={active}
+          description={describe(heads[indexOf(active)])}
+          pageRows={Math.max(1, Math.floor(outer.height / rowHeight) - 1)}
+          onMove={moveTo}
+          onEnter={() => show(heads[indexOf(active)])}
+          onFocus={setFocused}
+        >
+          <canvas
+            ref={canvas}
+            class="thumbnails"
+            onPointerMove={event => setPointed(headAt(event))}
+            onPointerLeave={() => setPointed(null)}
+            onClick={event => show(headAt(event))}
+          />
+          {heads.length === 0 && <p class="note">{t('noHeads')}</p>}
+        </VirtualGrid>
+        {isTableOpen && <HeadTable heads={heads} onOpen={show} onPoint={setPointed} />}
+      </div>
+      <div class="readout" data-testid="readout">
+        {describe(highlighted) || t('modelHint')}
+      </div>
+      <Footer max={t('maxOfHead')} label={t('allHeads')} />
+    </>
+  );
+}
+
+function describe(head: Head | null | undefined): string {
+  if (!head) return '';
+  const pattern = patternOf(head.profile);
+  const facts = measures.map(({ name, label }) => `${t(label)} ${formatProfile(head.profile, name)}`);
+  return [viewLabel({ layer: head.layer, head: head.head }) + (pattern ? ` (${t(pattern.label)})` : ''), ...facts].join(
+    ', ',
+  );
+}
+
+/** All thumbnails in one picture: layers down, heads across. Each head is scaled by its own maximum. */
+function drawAtlas(
+  data: ArrayBuffer,
+  shape: readonly [number, number, number, number],
+  colors: Uint32Array,
+  scale: Parameters<typeof scaled>[2],
+): HTMLCanvasElement {
+  const [layers, heads, rows, columns] = shape;
+  const bytes = new Uint8Array(data);
+  const atlas = document.createElement('canvas');
+  atlas.width = Math.max(1, heads * columns);
+  atlas.height = Math.max(1, layers * rows);
+  const context = atlas.getContext('2d');
+  if (!context || bytes.length === 0) return atlas;
+  const image = context.createImageData(atlas.width, atlas.height);
+  const words = new Uint32Array(image.data.buffer);
+  const word = new Uint32Array(256);
+  for (let layer = 0; layer < layers; layer++) {
+    for (let head = 0; head < heads; head++) {
+      const start = (layer * heads + head) * rows * columns;
+      const cells = bytes.subarray(start, start + rows * columns);
+      const max = Math.max(
+        1,
+        cells.reduce((a, b) => Math.max(a, b), 0),
+      );
+      for (let value = 0; value <= max; value++) {
+        word[value] = colors[Math.round(scaled(value, max, scale) * (levels - 1))] ?? 0;
+      }
+      for (let row = 0; row < rows; row++) {
+        const line = (layer * rows + row) * atlas.width + head * columns;
+        for (let column = 0; column < columns; column++) {
+          words[line + column] = word[cells[row * columns + column] ?? 0] ?? 0;
+        }
+      }
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return atlas;
+}
+
+function outline(context: CanvasRenderingContext2D, x: number, y: number, edge: number, color: string): void {
+  context.strokeStyle = color;
+  context.lineWidth = 2;
+  context.strokeRect(x - 2, y - 2, edge + 4, edge + 4);
+}
+
+function drawCaption(
+  context: CanvasRenderingContext2D,
+  head: Head,
+  order: Order,
+  x: number,
+  y: number,
+  edge: number,
+  theme: Theme,
+): void {
+  context.font = `11px ${theme.font}`;
+  context.fillStyle = theme.foreground;
+  context.textAlign = 'left';
+  context.fillText(`${head.layer}·${head.head}`, x, y);
+  if (order === 'position') return;
+  context.fillStyle = theme.dimmed;
+  context.textAlign = 'right';
+  context.fillText(formatProfile(head.profile, order), x + edge, y);
+}
+
+function drawAxes(
+  context: CanvasRenderingContext2D,
+  layout: { left: number; top: number; edge: number },
+  layers: number,
+  heads: number,
+  theme: Theme,
+): void {
+  const { left, top, edge } = layout;
+  context.font = `11px ${theme.font}`;
+  context.fillStyle = theme.dimmed;
+  context.textAlign = 'right';
+  for (let layer = 0; layer < layers; layer++) {
+    context.fillText(String(layer), left - 8, top + layer * (edge + gap) + edge / 2);
+  }
+  context.textAlign = 'center';
+  for (let head = 0; head < heads; head++) context.fillText(String(head), left + head * (edge + gap) + edge / 2, 9);
+}

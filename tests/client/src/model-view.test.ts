@@ -1,0 +1,70 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drawn, launch, manyWords, openPanel, screenshot, sentence, seriousProblems } from './panel-page.js';
+import { themeNames } from './themes.js';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(() => browser?.close());
+
+const scenario = { words: sentence, layers: 6, heads: 8, tab: 'model' } as const;
+
+describe('the model view', () => {
+  it.each(themeNames)('draws every head and is accessible in the %s theme', async theme => {
+    const page = await drawn(await openPanel(browser, scenario, theme));
+    await page.locator('.thumbnails').hover({ position: { x: 300, y: 200 } });
+    expect(await page.getByTestId('readout').innerText()).toMatch(/^layer 1 · head 2/);
+    await screenshot(page, `model-${theme}`);
+    expect(await seriousProblems(page)).toEqual([]);
+    expect(page.problems).toEqual([]);
+    await page.close();
+  });
+
+  it('opens the head that is clicked', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    await page.locator('.thumbnails').click({ position: { x: 300, y: 200 } });
+    await page.locator('canvas.matrix').waitFor();
+    const sent = await page.evaluate(() => window.fakeHost.sent.findLast(message => message.type === 'view'));
+    expect(sent).toMatchObject({ view: { layer: 1, head: 2 } });
+    expect(await page.getByRole('tab', { name: 'Heatmap' }).getAttribute('aria-selected')).toBe('true');
+    await page.close();
+  });
+
+  it('opens a head from the keyboard, and says what it is', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    await page.getByRole('grid').focus();
+    for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
+    expect(await page.locator('.active-cell').innerText()).toMatch(/^layer 1 · head 2 \(.*previous token \d+ %/);
+    await page.keyboard.press('Enter');
+    await page.locator('canvas.matrix').waitFor();
+    await page.close();
+  });
+
+  it('sorts and filters by what heads do', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    await page.getByLabel('Sort by').selectOption('previous');
+    await page.getByLabel('At least').fill('50');
+    // The fake model's heads of kind 0 look at the previous token: (5 * layer + head) % 7 is 0 in 7 of 48 heads.
+    await page.locator('.note', { hasText: '7 of 48 heads' }).waitFor();
+    await page.getByRole('button', { name: 'Table' }).click();
+    const shares = (await page.locator('tbody td:nth-child(2)').allInnerTexts()).map(text => Number.parseInt(text, 10));
+    expect(shares).toHaveLength(7);
+    expect(shares).toEqual([...shares].sort((a, b) => b - a));
+    await screenshot(page, 'model-sorted');
+    expect(await seriousProblems(page)).toEqual([]);
+    await page.close();
+  });
+
+  it('costs at most 700 kB and 2,000 nodes for 12 x 12 heads of 512 tokens', async () => {
+    const page = await openPanel(browser, { words: manyWords(510), layers: 12, heads: 12, tab: 'model' });
+    await page.locator('.thumbnails').waitFor();
+    await drawn(page);
+    expect(await page.evaluate(() => window.fakeHost.bytes)).toBeLessThanOrEqual(700_000);
+    await page.getByRole('button', { name: 'Table' }).click();
+    expect(await page.locator('*').count()).toBeLessThan(2000);
+    await screenshot(page, 'model-12x12');
+    await page.close();
+  });
+});
