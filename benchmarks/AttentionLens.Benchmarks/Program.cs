@@ -2,11 +2,20 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using AttentionLens.Benchmarks;
 using AttentionLens.Kernels;
+using AttentionLens.Models;
 
 // Speed of the kernels against this machine's own limits.
-//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- [threads] [matmul|attention|trace|elementwise]
+//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- [threads] [matmul|attention|trace|elementwise|model]
+//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|gpt2 FOLDER
 // Medians, and the best in brackets; the peak is taken again beside each figure, because on a shared machine it moves.
+if (args is ["make", string modelName, string folder])
+{
+    RandomModel.Write(modelName, folder);
+    return;
+}
+
 int threads = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : WorkerPool.DefaultThreads;
 string section = args.Length > 1 ? args[1] : "";
 using var pool = new WorkerPool(threads);
@@ -65,7 +74,7 @@ if (section is "" or "trace")
     Console.WriteLine($"one row of 4,096 keys            {Median(() => AttentionKernel.Row(pattern, new(q, 768), new(k, 768), 5, query++ % n, row), 0.1).Median * 1e6,8:F0} us");
     foreach (bool causal in new[] { false, true })
     {
-        foreach (Pooling pooling in Enum.GetValues<Pooling>())
+        foreach (AttentionLens.Kernels.Pooling pooling in Enum.GetValues<AttentionLens.Kernels.Pooling>())
         {
             AttentionPattern shown = causal ? pattern with { After = 0 } : pattern;
             (double seconds, double best) = Median(
@@ -88,6 +97,20 @@ if (section is "" or "elementwise")
     Console.WriteLine($"{"softmax of 512",20} {Median(() => { x.CopyTo(y, 0); for (int i = 0; i < y.Length; i += 512) { Softmax.InPlace(y.AsSpan(i, 512)); } }, 0.03).Best / x.Length * 1e9,20:F3}");
     Console.WriteLine($"{"layer norm of 768",20} {Median(() => Norms.LayerNorm(x, 128, 768, w, w, 1e-5f, y), 0.03).Best / x.Length * 1e9,20:F3}");
     Console.WriteLine($"{"rms norm of 768",20} {Median(() => Norms.RmsNorm(x, 128, 768, w, 1e-5f, 0, y), 0.03).Best / x.Length * 1e9,20:F3}");
+}
+
+if (section == "model")
+{
+    using Model model = Model.Load(args[2]);
+    model.Pool = pool;
+    Console.WriteLine($"{model.Info.Name}: tokens      ms (best)");
+    int[] lengths = [16, 64, 128, 256, 512, 1024];
+    foreach (int n in lengths.Where(n => n <= model.Info.MaxPositions && (args.Length < 4 || args[3] == n.ToString(CultureInfo.InvariantCulture))))
+    {
+        var input = new ModelInput { InputIds = [.. Enumerable.Range(0, n).Select(i => 1000 + i * 37 % 20000)] };
+        (double seconds, double best) = Median(() => model.Forward(input), 1);
+        Console.WriteLine($"{n,10} {seconds * 1e3,8:F2} ({best * 1e3:F2})");
+    }
 }
 
 static float[] Random(int count, int seed)

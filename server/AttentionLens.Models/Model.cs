@@ -29,8 +29,8 @@ public sealed class Model : IDisposable
     /// <summary>The folder's tokenizer; null when it has none.</summary>
     public Tokenizer? Tokenizer { get; }
 
-    /// <summary>The threads that passes share; <see cref="WorkerPool.Shared"/> unless set.</summary>
-    public WorkerPool Pool { get; init; } = WorkerPool.Shared;
+    /// <summary>The threads that passes share; <see cref="WorkerPool.Shared"/> unless set. Passes and traces begun before keep the pool they had.</summary>
+    public WorkerPool Pool { get; set; } = WorkerPool.Shared;
 
     /// <summary>Loads a folder in the Hugging Face layout; progress runs from 0 to 1.</summary>
     /// <exception cref="ModelException">Missing, damaged or unsupported; the message says which and what to do.</exception>

@@ -344,7 +344,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         int row = 0;
         for (int i = 0; i < sequences.Count; i++)
         {
-            if (sequences[i].Hidden is { } kept)
+            if (sequences[i].Hidden is { Length: > 0 } kept)
             {
                 x.Slice(row * hidden, counts[i] * hidden).CopyTo(kept[index].AsSpan(sequences[i].Rows * hidden));
             }
