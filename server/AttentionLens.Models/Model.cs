@@ -3,7 +3,7 @@ using AttentionLens.Tokenization;
 
 namespace AttentionLens.Models;
 
-/// <summary>A loaded model. <see cref="Forward"/> and <see cref="ForwardBatch"/> may be called from several threads at once.</summary>
+/// <summary>A loaded model. <see cref="Forward(ModelInput, Keep, CancellationToken)"/> and <see cref="ForwardBatch"/> may be called from several threads at once.</summary>
 public sealed class Model : IDisposable
 {
     private readonly Checkpoint checkpoint;
@@ -81,14 +81,67 @@ public sealed class Model : IDisposable
         ForwardBatch([input], keep, cancellation)[0];
 
     /// <summary>Several inputs in one pass: the linear maps see all their rows at once, which pays off for short texts. Results are those of separate passes.</summary>
-    /// <inheritdoc cref="Forward" path="/exception"/>
+    /// <inheritdoc cref="Forward(ModelInput, Keep, CancellationToken)" path="/exception"/>
     public IReadOnlyList<AttentionTrace> ForwardBatch(IReadOnlyList<ModelInput> inputs, Keep keep = Keep.Attention, CancellationToken cancellation = default)
     {
         cancellation.ThrowIfCancellationRequested();
         Enter();
         try
         {
-            return inputs.Count == 0 ? [] : new ForwardPass(network, Info, separators, Pool, keep, cancellation).Run(inputs);
+            return inputs.Count == 0 ? [] : Pass(keep, cancellation).Run(inputs);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>
+    /// A pass over an edited text. A decoder computes only from the first changed token on and takes the rest from <paramref name="previous"/>
+    /// (kept with <see cref="Keep.Values"/> by this model); any other case is a whole pass. The result is that of <see cref="Forward(ModelInput, Keep, CancellationToken)"/>.
+    /// </summary>
+    /// <inheritdoc cref="Forward(ModelInput, Keep, CancellationToken)" path="/exception"/>
+    public AttentionTrace Forward(ModelInput input, AttentionTrace previous, Keep keep = Keep.Values, CancellationToken cancellation = default)
+    {
+        Enter();
+        try
+        {
+            return Pass(keep, cancellation).Continue(input, previous);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>
+    /// A pass over a text of any length: where it is longer than the model's window, overlapping windows stand for it (see <see cref="Windowing"/>
+    /// and <see cref="AttentionTrace.Windows"/>), shown as one sequence.
+    /// </summary>
+    /// <inheritdoc cref="Forward(ModelInput, Keep, CancellationToken)" path="/exception"/>
+    public AttentionTrace ForwardLong(ModelInput input, Windowing windowing, Keep keep = Keep.Attention, CancellationToken cancellation = default)
+    {
+        int length = Math.Min(windowing.Length ?? Info.MaxPositions, Info.MaxPositions);
+        return input.InputIds.Length <= length
+            ? Forward(input, keep, cancellation)
+            : Windows.Run(this, input, windowing with { Length = length }, keep, cancellation);
+    }
+
+    /// <summary>
+    /// Continues a text (decoder) or writes the target of a source (encoder-decoder) greedily, keeping the attention of every step.
+    /// </summary>
+    /// <param name="input">The prompt, or the source; <c>DecoderInputIds</c> may begin the target.</param>
+    /// <param name="maxTokens">At most so many new tokens; the model's window may end it sooner.</param>
+    /// <param name="keep">Hidden states and values of the trace; logits are not kept.</param>
+    /// <param name="progress">Receives each new token.</param>
+    /// <param name="cancellation">Checked per layer of every step.</param>
+    /// <exception cref="ModelException">The model has no language-model head, or the input does not fit.</exception>
+    public Generation Generate(ModelInput input, int maxTokens, Keep keep = Keep.Attention, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    {
+        Enter();
+        try
+        {
+            return new Generator(network, Info, Pass(keep, cancellation), cancellation).Run(input, maxTokens, progress);
         }
         finally
         {
@@ -115,6 +168,8 @@ public sealed class Model : IDisposable
 
         Free();
     }
+
+    private ForwardPass Pass(Keep keep, CancellationToken cancellation) => new(network, Info, separators, Pool, keep, cancellation);
 
     private void Enter()
     {

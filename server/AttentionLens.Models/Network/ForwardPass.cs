@@ -25,6 +25,67 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
         return new SequenceState(stack, capacity, Mask(input, capacity), Separators(input.InputIds), KeepValues || growing, KeepHidden) { Global = global };
     }
 
+    /// <summary>
+    /// A decoder's pass over a text whose beginning has been passed before: rows before the first changed token are taken from
+    /// <paramref name="previous"/>, because no row depends on what follows it. Falls back to a whole pass where the previous trace kept too little.
+    /// </summary>
+    public AttentionTrace Continue(ModelInput input, AttentionTrace previous)
+    {
+        int same = Reusable(input, previous);
+        if (same == 0)
+        {
+            return Run([input])[0];
+        }
+
+        StackDescription stack = network.Text!; // Reusable says 0 for anything but a decoder
+        CheckTokens(input, network.Tokens!); // as above
+        SequenceState state = Start(input, input.InputIds.Length, growing: true);
+        state.CopyPrefix((LayerStack)previous.Stacks[0], same);
+        Scratch scratch = Scratch.Rent();
+        try
+        {
+            Span<float> x = RunText(stack, network.Tokens!, [input.InputIds], [input.TokenTypeIds], [state], scratch); // as above
+            Dictionary<string, Tensor> outputs = [];
+            if (keep.HasFlag(Keep.Logits) && network.Head is { Rows: HeadRows.All } head)
+            {
+                int[] rows = [.. Enumerable.Range(0, x.Length / stack.Hidden)];
+                Tensor fresh = Logits(head, rows, x, stack.Hidden);
+                Tensor old = previous.Logits!; // Reusable has checked
+                int width = fresh.Shape[^1];
+                outputs["logits"] = new Tensor([.. old.Data.AsSpan(0, same * width), .. fresh.Data], [input.InputIds.Length, width]);
+            }
+
+            return new AttentionTrace(info, input, [Stack(stack, state)], outputs);
+        }
+        finally
+        {
+            Scratch.Return(scratch);
+        }
+    }
+
+    /// <summary>How many rows of a previous trace stand for rows of this input; at least the last row is always computed.</summary>
+    private int Reusable(ModelInput input, AttentionTrace previous)
+    {
+        if (network.Kind != ModelKind.Decoder
+            || previous.Model.Fingerprint != info.Fingerprint
+            || input.AttentionMask is not null
+            || previous.Input.AttentionMask is not null
+            || previous.Stacks[0] is not LayerStack { HasValues: true }
+            || (KeepHidden && previous.Stacks[0].HiddenStates == 0))
+        {
+            return 0;
+        }
+
+        if (keep.HasFlag(Keep.Logits) && network.Head is { } head
+            && (head.Rows != HeadRows.All || input.LogitPositions is not null || previous.Input.LogitPositions is not null || previous.Logits is null))
+        {
+            return 0;
+        }
+
+        int same = input.InputIds.AsSpan().CommonPrefixLength(previous.Input.InputIds);
+        return Math.Min(Math.Min(same, previous.Stacks[0].Queries), input.InputIds.Length - 1);
+    }
+
     private AttentionTrace[] Text(IReadOnlyList<ModelInput> inputs)
     {
         StackDescription stack = network.Text!; // Kind says so
@@ -234,7 +295,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
         }
     }
 
-    public AttentionStack Stack(StackDescription stack, SequenceState state) => new(
+    public LayerStack Stack(StackDescription stack, SequenceState state) => new(
         stack.Kind,
         [.. Enumerable.Range(0, stack.Blocks.Length).Select(state.Layer)],
         state.Rows,
@@ -244,10 +305,10 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
         state.SeparatorPositions,
         pool);
 
-    public AttentionStack CrossStack(StackDescription stack, SequenceState state)
+    public LayerStack CrossStack(StackDescription stack, SequenceState state)
     {
         CrossState cross = state.Cross!; // StartDecoder made it
-        return new AttentionStack(
+        return new LayerStack(
             AttentionKind.Cross,
             [.. Enumerable.Range(0, stack.Blocks.Length).Select(layer => cross.Layer(layer, state.Rows, KeepValues))],
             state.Rows,

@@ -58,6 +58,24 @@ internal sealed class SequenceState
     /// <summary>Longformer's exceptions, per layer; null for every other architecture.</summary>
     public LongformerState? Global { get; init; }
 
+    /// <summary>Takes over the first rows of an earlier pass.</summary>
+    public void CopyPrefix(LayerStack previous, int rows)
+    {
+        for (int layer = 0; layer < QueryKey.Length; layer++)
+        {
+            AttentionLayer old = previous.LayerData[layer];
+            old.Queries.AsSpan(0, rows * QueryKeyStride).CopyTo(QueryKey[layer]);
+            old.Values!.AsSpan(0, rows * ValueStride).CopyTo(Values![layer]); // both sides keep values: the caller has checked
+        }
+
+        for (int i = 0; i < Hidden.Length; i++)
+        {
+            previous.HiddenState(i)[..(rows * stack.Hidden)].CopyTo(Hidden[i]);
+        }
+
+        Rows = rows;
+    }
+
     /// <summary>Rows past .. past + count of one layer, attending to all rows up to themselves and what the layer lets them see.</summary>
     public AttentionPattern Pattern(int layer, int past, int count)
     {

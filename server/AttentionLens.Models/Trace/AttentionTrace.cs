@@ -20,6 +20,9 @@ public sealed class AttentionTrace
     /// <summary>Encoder, then decoder, then cross; one for single-stack models; text (encoder) and vision for CLIP.</summary>
     public IReadOnlyList<AttentionStack> Stacks { get; }
 
+    /// <summary>The overlapping windows that a text longer than the model's window was cut into; empty for one pass over the whole.</summary>
+    public IReadOnlyList<TextWindow> Windows { get; init; } = [];
+
     /// <summary>Outputs of the head by name: <c>logits</c>, <c>text_embeds</c>, <c>image_embeds</c>, <c>start_logits</c>, <c>end_logits</c>, <c>last_hidden_state</c>.</summary>
     public IReadOnlyDictionary<string, Tensor> Outputs => outputs;
 

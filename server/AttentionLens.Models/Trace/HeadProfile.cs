@@ -23,13 +23,6 @@ public readonly record struct HeadProfile(
     float Next,
     float Same);
 
-/// <summary>How the cells under one tile cell are joined.</summary>
-public enum Pooling
-{
-    Max,
-    Mean,
-}
-
 /// <summary>The sums behind the profiles of one layer's heads, filled row by row while the forward pass has the rows in cache.</summary>
 internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
 {

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using AttentionLens.Analysis;
+using AttentionLens.Kernels;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.LanguageServer.Scheduling;

@@ -1,0 +1,155 @@
+using System.Buffers;
+using AttentionLens.Kernels;
+
+namespace AttentionLens.Models;
+
+/// <summary>A stack as one pass left it.</summary>
+internal sealed class LayerStack : AttentionStack
+{
+    private readonly AttentionLayer[] layers;
+    private readonly float[][] hidden;
+    private readonly int hiddenSize;
+    private readonly int[] separators;
+    private readonly WorkerPool pool;
+    private readonly ProfileSums?[] recomputed;
+
+    public LayerStack(AttentionKind kind, AttentionLayer[] layers, int queries, int keys, float[][] hidden, int hiddenSize, int[] separators, WorkerPool pool)
+        : base(kind, layers.Length, layers[0].Pattern.Heads, queries, keys, layers[0].Pattern.After == 0)
+    {
+        this.layers = layers;
+        this.hidden = hidden;
+        this.hiddenSize = hiddenSize;
+        this.separators = separators;
+        this.pool = pool;
+        recomputed = new ProfileSums?[layers.Length];
+    }
+
+    public override long Bytes
+    {
+        get
+        {
+            HashSet<float[]> seen = [];
+            long floats = 0;
+            void Count(float[]? array) => floats += array is not null && seen.Add(array) ? array.Length : 0;
+            foreach (AttentionLayer layer in layers)
+            {
+                Count(layer.Queries);
+                Count(layer.Keys);
+                Count(layer.Values);
+                Count(layer.Pattern.RelativeBias);
+                Count(layer.Pattern.KeyBias);
+                Count(layer.Global?.Queries);
+                Count(layer.Global?.Keys);
+            }
+
+            foreach (float[] state in hidden)
+            {
+                Count(state);
+            }
+
+            return floats * sizeof(float);
+        }
+    }
+
+    public override int HiddenStates => hidden.Length;
+
+    public override bool HasValues => layers[0].Values is not null;
+
+    public int HiddenSize => hiddenSize;
+
+    public ReadOnlySpan<AttentionLayer> LayerData => layers;
+
+    /// <summary>The same stack without its hidden states.</summary>
+    public LayerStack WithoutHidden() => new(Kind, layers, Queries, Keys, [], hiddenSize, separators, pool);
+
+    public override ReadOnlySpan<float> HiddenState(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, HiddenStates);
+        return hidden[index].AsSpan(0, Queries * hiddenSize);
+    }
+
+    public override ReadOnlySpan<float> Value(int layer, int head, int key)
+    {
+        Check(layer, head);
+        CheckKey(key);
+        AttentionLayer data = layers[layer];
+        AttentionPattern pattern = data.Pattern;
+        return (data.Values ?? throw new InvalidOperationException("Values were not kept; run the forward pass with Keep.Values."))
+            .AsSpan((key * data.ValueStride) + (head / (pattern.Heads / pattern.KeyValueHeads) * pattern.HeadSize), pattern.HeadSize);
+    }
+
+    public override void Row(int layer, int head, int query, Span<float> row)
+    {
+        Check(layer, head);
+        CheckQuery(query);
+        layers[layer].Row(head, query, row);
+    }
+
+    public override void Head(int layer, int head, Span<float> weights)
+    {
+        Check(layer, head);
+        ArgumentOutOfRangeException.ThrowIfLessThan(weights.Length, (long)Queries * Keys);
+        AttentionLayer data = layers[layer];
+        AttentionKernel.Rows(data.Pattern, data.QueryRows, data.KeyRows, head, 0, Queries, weights, pool);
+        if (data.Global is { } global)
+        {
+            for (int i = 0; i < Queries; i++)
+            {
+                global.Row(head, i, weights.Slice(i * Keys, Keys));
+            }
+        }
+    }
+
+    public override void Tile(int layer, int head, Range rows, Range columns, int tileRows, int tileColumns, Pooling pooling, Span<float> tile)
+    {
+        Check(layer, head);
+        CheckTile(tileRows, tileColumns, tile);
+        AttentionLayer data = layers[layer];
+        if (data.Global is null)
+        {
+            AttentionKernel.Tile(data.Pattern, data.QueryRows, data.KeyRows, head, rows, columns, tileRows, tileColumns, pooling, tile, pool);
+        }
+        else
+        {
+            TileByRow(layer, head, rows, columns, tileRows, tileColumns, pooling, tile);
+        }
+    }
+
+    public override HeadProfile Profile(int layer, int head)
+    {
+        Check(layer, head);
+        AttentionLayer data = layers[layer];
+        return (data.Profiles ?? (recomputed[layer] ??= Recompute(data))).Profile(head);
+    }
+
+    /// <summary>After prefix reuse or generation no single pass has seen all rows: profiles are then computed a layer at a time, when asked for.</summary>
+    private ProfileSums Recompute(AttentionLayer data)
+    {
+        ProfileHeads heads = new(data, new ProfileSums(data.Pattern, separators));
+        pool.For(Heads, ref heads);
+        return heads.Sums;
+    }
+
+    private readonly struct ProfileHeads(AttentionLayer data, ProfileSums sums) : IPoolBody
+    {
+        public ProfileSums Sums => sums;
+
+        public void Run(int part, int worker)
+        {
+            AttentionPattern pattern = data.Pattern;
+            float[] row = ArrayPool<float>.Shared.Rent(pattern.Keys);
+            RowSums total = default;
+            for (int query = 0; query < pattern.Queries; query++)
+            {
+                RowStatistics statistics = AttentionKernel.Row(pattern, data.QueryRows, data.KeyRows, part, query, row);
+                int first = pattern.GlobalKeys is null ? pattern.FirstKey(query) : 0;
+                int end = pattern.GlobalKeys is null ? pattern.EndKey(query) : pattern.Keys;
+                sums.Row(ref total, query, first, row.AsSpan(first, end - first), statistics);
+            }
+
+            sums.Add(part, total);
+            ArrayPool<float>.Shared.Return(row);
+        }
+    }
+}
