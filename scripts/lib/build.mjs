@@ -135,7 +135,16 @@ export async function packageExtension(target, server, file) {
   const vsce = path.join(root, 'node_modules/@vscode/vsce/vsce');
   await run(
     process.execPath,
-    [vsce, 'package', '--no-dependencies', '--no-rewrite-relative-links', '--target', target, '--out', file],
+    [
+      vsce,
+      'package',
+      '--no-dependencies',
+      '--no-rewrite-relative-links',
+      '--target',
+      target,
+      '--out',
+      path.resolve(file),
+    ],
     {
       cwd: stage,
       capture: true,

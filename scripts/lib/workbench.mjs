@@ -93,8 +93,8 @@ async function removeAbandoned() {
 
 /**
  * A running workbench with its own user data, so that runs share no state. `settings` become the user settings. Without
- * `port` it takes the preferred port if that is free, else another one.
- * @returns {Promise<{ url: string, log: string, state: string, pid: number, exited: Promise<number>, stop(): Promise<void> }>}
+ * `port` it takes the preferred port if that is free, else another one. `stop({ keepLogs })` saves VS Code's logs first.
+ * @returns {Promise<{ url: string, log: string, state: string, pid: number, exited: Promise<number>, stop(options?: { keepLogs?: string }): Promise<void> }>}
  */
 export async function startWorkbench({ vsix, settings, port, preferredPort }) {
   const folder = await ensureWorkbench();
@@ -139,10 +139,11 @@ export async function startWorkbench({ vsix, settings, port, preferredPort }) {
   });
   const exited = new Promise(resolve => child.on('close', code => resolve(code ?? 1)));
 
-  const stop = async () => {
+  const stop = async ({ keepLogs } = {}) => {
     // TERM the wrapper: it ends its children, and orphaned extension hosts end themselves within seconds.
     child.kill('SIGTERM');
     await exited;
+    if (keepLogs) await cp(path.join(data, 'logs'), keepLogs, { recursive: true });
     await rm(state, { recursive: true, force: true, maxRetries: 10, retryDelay: 500 });
   };
   const deadline = Date.now() + 60_000;

@@ -3,14 +3,17 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEditor, serverProcesses } from './lib/editor.mjs';
-import { attend } from './lib/oracle.mjs';
+import { attend, mostTellingHead } from './lib/oracle.mjs';
 
 const paragraph =
   'The trophy would not fit in the suitcase because it was too big. Nobody in the room had measured it before the train left.';
 
 let editor;
+/** The layer and head that the tests look at. */
+let view;
 before(async () => {
-  editor = await openEditor();
+  view = mostTellingHead(paragraph);
+  editor = await openEditor({ settings: { 'attentionLens.layer': view.layer, 'attentionLens.head': view.head } });
   await editor.openFile('coreference.txt');
 });
 after(() => editor?.close());
@@ -63,12 +66,13 @@ async function agreeing(text, tokens, weights, what) {
 const visible = ({ tokens }) => tokens.flatMap((token, index) => (token.special ? [] : [{ ...token, index }]));
 
 test('Show Attention tints the words of the paragraph, and only them, by attention received', async () => {
-  await editor.placeCursor('trophy');
-  // The cursor outside of the tinted text: its paragraph shows what each token receives.
-  await editor.run('AttentionLens: Show Attention');
-  await editor.placeCursor('Maria');
-  const answer = attend(paragraph);
+  const answer = attend(paragraph, view);
   const tokens = visible(answer);
+  await editor.placeCursor('trophy');
+  await editor.run('AttentionLens: Show Attention');
+  await editor.until(() => tokenFills(paragraph, tokens), Boolean, 'any tints on the paragraph');
+  // With the cursor outside of the tinted text it shows what each token receives.
+  await editor.placeCursor('Maria');
   const fills = await agreeing(
     paragraph,
     tokens,
@@ -89,7 +93,7 @@ test('Show Attention tints the words of the paragraph, and only them, by attenti
 });
 
 test('with the cursor on a word the tints are what that word attends to', async () => {
-  const answer = attend(paragraph);
+  const answer = attend(paragraph, view);
   const tokens = visible(answer);
   const rowAt = offset => {
     const query = answer.tokens.findIndex(token => !token.special && token.start <= offset && offset < token.end);
@@ -114,12 +118,13 @@ test('with the cursor on a word the tints are what that word attends to', async 
 });
 
 test('the hover says the weights that the command line says', async () => {
-  const answer = attend(paragraph);
+  const answer = attend(paragraph, view);
   const query = answer.tokens.findIndex(token => !token.special && token.start === paragraph.indexOf('because'));
   const hover = await editor.hover('because', 'because');
   const top = visible(answer)
     .map(({ index, text }) => ({ text, weight: answer.rows[query][index] }))
     .sort((a, b) => b.weight - a.weight);
+  await editor.page.waitForTimeout(300); // it fades in
   await editor.screenshot('hover');
   for (const { weight } of top.slice(0, 3)) {
     assert(hover.includes(weight.toFixed(3)), `${weight.toFixed(3)} is not in the hover: ${hover}`);
@@ -133,7 +138,7 @@ test('typing a word moves the tints with the text', async () => {
   await editor.page.keyboard.press('Control+ArrowRight');
   await editor.page.keyboard.type(' golden');
   const edited = paragraph.replace('trophy', 'trophy golden');
-  const answer = attend(edited);
+  const answer = attend(edited, view);
   const tokens = visible(answer);
   const offset = edited.indexOf('golden') + 'golden'.length;
   // The cursor stands behind the typed word: the query is the token that it touches, so only that all words are tinted
@@ -173,7 +178,7 @@ test('a killed server comes back, and so do the tints', async () => {
     'another server process',
   );
   await editor.placeCursor('suitcase');
-  const answer = attend(paragraph);
+  const answer = attend(paragraph, view);
   const tokens = visible(answer);
   const query = answer.tokens.findIndex(token => !token.special && token.start === paragraph.indexOf('suitcase'));
   await agreeing(

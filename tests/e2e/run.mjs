@@ -46,6 +46,6 @@ await main(async () => {
     });
     if (process.exitCode !== 0) console.error(workbench.log);
   } finally {
-    await workbench.stop();
+    await workbench.stop({ keepLogs: path.join(out, 'e2e/logs') });
   }
 });
