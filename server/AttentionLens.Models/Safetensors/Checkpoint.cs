@@ -153,7 +153,7 @@ internal sealed class Checkpoint : IDisposable
                 Add(path);
             }
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
             throw new ModelException($"'{index}' is not valid JSON.");
         }

@@ -99,9 +99,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
             return new SafetensorsFile(map, view, pointer + view.PointerOffset + dataStart, entries, header, length);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
-            // InvalidOperationException: a string of the header is no valid UTF-8.
             throw new ModelException($"{name} is damaged: its header is not valid JSON; download it again.");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

@@ -23,10 +23,9 @@ internal sealed class Vocabulary
     public IEnumerable<KeyValuePair<string, int>> Entries => ids;
 
     /// <exception cref="TokenizerException">An id that cannot index an embedding of any real model.</exception>
-    /// <param name="size">One past the highest id, where that is more than the entries say.</param>
-    public static Vocabulary Create(Dictionary<string, int> ids, int size = 0)
+    public static Vocabulary Create(Dictionary<string, int> ids)
     {
-        var highest = size - 1;
+        var highest = -1;
         foreach (var (text, id) in ids)
         {
             // Vocabularies have holes, but an id far beyond their size would only make us allocate.

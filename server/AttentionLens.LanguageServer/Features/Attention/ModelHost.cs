@@ -224,23 +224,21 @@ internal sealed class LocalModelLoader : IModelLoader
             throw new ModelMissingException(missing.Message);
         }
         var model = Model.Load(folder, progress, cancellation);
-        try
-        {
-            return new LocalModel(model, Tokenizer.Load(folder));
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        if (model.Tokenizer is { } tokenizer)
+            return new LocalModel(model, tokenizer);
+        // A vision model has no tokenizer, and is refused with the first text.
+        if (model.Info.Kind == ModelKind.Vision)
+            return new LocalModel(model, null);
+        model.Dispose();
+        throw new ModelException($"'{folder}' has no tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model); put it beside the model.");
     }
 
-    private sealed class LocalModel(Model model, Tokenizer tokenizer) : IModelRunner
+    private sealed class LocalModel(Model model, Tokenizer? tokenizer) : IModelRunner
     {
         public ModelInfo Info => model.Info;
 
         public TokenizedText Encode(string text, string? pair, CancellationToken cancellation) =>
-            tokenizer.Encode(text, pair, cancellation: cancellation);
+            tokenizer?.Encode(text, pair, cancellation: cancellation) ?? new TokenizedText([]);
 
         public AttentionTrace Forward(ModelInput input, CancellationToken cancellation) => model.Forward(input, Keep.Attention, cancellation);
 

@@ -5,7 +5,10 @@ using AttentionLens.Models;
 namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>Who asks: of two waiting askers with the same method and document, the one with the newer version is served, the other gets "stale".</summary>
-internal readonly record struct Question(string Method, string Uri, int Version);
+internal readonly record struct Question(string Method, string Uri, int Version)
+{
+    public bool Supersedes(Question other) => Method == other.Method && Uri == other.Uri && Version > other.Version;
+}
 
 /// <summary>
 /// From model inputs to traces. What is known comes from a cache bounded in bytes; equal inputs in flight share one pass; a pass that nobody
@@ -44,6 +47,9 @@ internal sealed class TraceService(ComputeLane lane, ByteCache<object, object> c
         {
             if (cache.TryGet(text.Key, out object known))
                 return (AttentionTrace)known;
+            // Handlers run in the pool, so a newer version may have come first.
+            if (flights.Values.Any(flight => flight.Askers.Any(other => other.Question.Supersedes(question))))
+                throw Stale();
             Supersede(question);
             if (flights.TryGetValue(text.Key, out Flight? flight))
             {
@@ -72,16 +78,18 @@ internal sealed class TraceService(ComputeLane lane, ByteCache<object, object> c
                 continue;
             foreach (Asker asker in flight.Askers.ToArray())
             {
-                if (asker.Question.Method == question.Method && asker.Question.Uri == question.Uri && asker.Question.Version < question.Version)
+                if (question.Supersedes(asker.Question))
                 {
                     flight.Askers.Remove(asker);
-                    asker.Answer.TrySetException(new AttentionException(AttentionStatus.Stale, "The document has changed since."));
+                    asker.Answer.TrySetException(Stale());
                 }
             }
             if (flight.Askers.Count == 0)
                 Drop(key, flight);
         }
     }
+
+    private static AttentionException Stale() => new(AttentionStatus.Stale, "The document has changed since.");
 
     private void Leave(TraceKey key, Asker asker, CancellationToken cancellation)
     {

@@ -20,7 +20,7 @@ internal static class Markdown
         }
         string fence = new('`', longest + 1);
         // One space inside the fence on each side is taken off again by Markdown; needed where the text begins or ends with a backtick or space.
-        string pad = plain.StartsWith('`') || plain.EndsWith('`') || (plain.StartsWith(' ') && plain.EndsWith(' ')) ? " " : "";
+        string pad = plain.StartsWith('`') || plain.EndsWith('`') || (plain.Length > 1 && plain.StartsWith(' ') && plain.EndsWith(' ')) ? " " : "";
         return $"{fence}{pad}{plain.Replace("|", "\\|", StringComparison.Ordinal)}{pad}{fence}";
     }
 

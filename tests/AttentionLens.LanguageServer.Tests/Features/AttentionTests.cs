@@ -1,0 +1,330 @@
+using System.Text.Json.Nodes;
+using AttentionLens.LanguageServer.JsonRpc;
+using AttentionLens.Models;
+
+namespace AttentionLens.LanguageServer.Tests.Features;
+
+public sealed class AttentionTests
+{
+    private const string Story = "The keeper lit the lamp.\nIt burned all night.\n\nNobody saw it 🔎 twice.\n";
+
+    [Fact]
+    public async Task Tints_of_a_place_are_those_of_its_segment()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story, version: 7);
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 3));
+            Assert.Equal("ok", (string?)tints["status"]);
+            Assert.Equal(7, (int)tints["version"]!);
+            Assert.Equal("received", (string?)tints["mode"]);
+            Assert.Equal("hidden", (string?)tints["special"]);
+            Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 0, 1, 20), tints["range"]));
+            int[] tokens = Numbers(tints["tokens"]!);
+            Assert.Equal([0, 0, 0, 3, 1], tokens[..5]); // "The"; index 0 is [CLS]
+            Assert.Equal(tokens.Length / 5, tints["weights"]!.AsArray().Count);
+            float[] weights = [.. tints["weights"]!.AsArray().Select(static w => (float)w!)];
+            Assert.Equal((float)tints["max"]!, weights.Max());
+            Assert.Equal(11, Numbers(tints["buckets"]!).Max());
+            // Attention received: columns of matrices whose rows sum to 1, so all tokens together have 1, special ones included.
+            Assert.Equal(1, weights.Sum() + (float)tints["specialMass"]!, 1e-4);
+            Assert.True(JsonNode.DeepEquals(JsonNode.Parse("""{"layer":"mean","head":"mean","stack":"encoder","method":"raw"}"""), tints["view"]));
+        }
+    }
+
+    [Fact]
+    public async Task A_position_inside_makes_its_token_the_query_and_the_weights_its_row()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story);
+            JsonNode request = TestClient.Tints(0, 3, 0, 6);
+            request["view"] = JsonNode.Parse("""{"layer":2,"head":1}""");
+            JsonNode tints = await client.Request("attentionLens/tints", request);
+            Assert.Equal("row", (string?)tints["mode"]);
+            Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 4, 0, 10), tints["query"]));
+
+            AttentionTrace trace = model.Forward(new ModelInput { InputIds = model.Encode(Story[..45], null, default).Ids() }, default);
+            float[] row = new float[trace.Stacks[0].Keys];
+            trace.Stacks[0].Row(2, 1, 2, row);
+            AssertClose(row[1..^1], [.. tints["weights"]!.AsArray().Select(static w => (float)w!)]);
+            Assert.Equal(1 - row[1..^1].Sum(), (float)tints["specialMass"]!, 1e-5);
+        }
+    }
+
+    [Fact]
+    public async Task A_selection_is_the_segment_exactly_and_never_half_a_character()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story);
+            int line = 3, emoji = "Nobody saw it ".Length;
+            JsonNode tokens = await client.Request("attentionLens/tokens", new JsonObject
+            {
+                ["scope"] = TestClient.Scope(TestClient.Range(line, 7, line, emoji + 1)),
+            });
+            Assert.Equal(["[CLS]", "saw", "it", "🔎", "[SEP]"], tokens["tokens"]!.AsArray().Select(static t => (string?)t!["text"]));
+            Assert.Null(tokens["tokens"]![0]!["range"]);
+            Assert.True(tokens["tokens"]![0]!.AsObject().ContainsKey("range"));
+            Assert.True(JsonNode.DeepEquals(TestClient.Range(line, emoji, line, emoji + 2), tokens["tokens"]![3]!["range"]));
+            Assert.Equal("bert", (string?)tokens["model"]!["modelType"]);
+            Assert.Equal(5, (int)tokens["stacks"]![0]!["keys"]!);
+        }
+    }
+
+    [Fact]
+    public async Task Rows_tiles_and_overviews_agree_with_the_trace()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open("one two three four five");
+            JsonObject scope = TestClient.Scope(TestClient.Range(0, 0, 0, 0));
+            JsonObject view = new() { ["layer"] = 1, ["head"] = 3 };
+            JsonNode row = await client.Request("attentionLens/row", new JsonObject { ["scope"] = scope.DeepClone(), ["view"] = view.DeepClone(), ["query"] = 2 });
+            AttentionStack stack = model.Forward(new ModelInput { InputIds = model.Encode("one two three four five", null, default).Ids() }, default).Stacks[0];
+            float[] matrix = new float[49];
+            stack.Head(1, 3, matrix);
+            AssertClose(matrix[14..21], Floats(row["weights"]!));
+
+            JsonObject Tile(int[] rows, int[] columns, int[] size, string pooling, bool exact) => new()
+            {
+                ["scope"] = scope.DeepClone(),
+                ["view"] = view.DeepClone(),
+                ["rows"] = Array(rows),
+                ["columns"] = Array(columns),
+                ["size"] = Array(size),
+                ["pooling"] = pooling,
+                ["exact"] = exact,
+            };
+            JsonNode whole = await client.Request("attentionLens/tile", Tile([0, 7], [0, 7], [100, 100], "max", true));
+            Assert.Equal([7, 7], Numbers(whole["shape"]!));
+            AssertClose(matrix, Floats(whole["data"]!));
+            JsonNode small = await client.Request("attentionLens/tile", Tile([1, 5], [2, 6], [2, 2], "mean", true));
+            float[] expected = new float[4];
+            for (int r = 0; r < 4; r++)
+            {
+                for (int c = 0; c < 4; c++)
+                    expected[(r / 2 * 2) + (c / 2)] += matrix[((r + 1) * 7) + c + 2] / 4;
+            }
+            AssertClose(expected, Floats(small["data"]!));
+            JsonNode bytes = await client.Request("attentionLens/tile", Tile([0, 7], [0, 7], [7, 7], "max", false));
+            AssertClose(matrix, [.. Convert.FromBase64String((string)bytes["data"]!).Select(static b => b / 255f)], 0.5001f / 255);
+
+            JsonNode overview = await client.Request("attentionLens/overview", new JsonObject { ["scope"] = scope.DeepClone(), ["size"] = 7 });
+            Assert.Equal([3, 4, 7, 7], Numbers(overview["shape"]!));
+            byte[] all = Convert.FromBase64String((string)overview["data"]!);
+            AssertClose(matrix, [.. all[(7 * 49)..(8 * 49)].Select(static b => b / 255f)], 0.5001f / 255); // layer 1, head 3
+            JsonNode profiles = await client.Request("attentionLens/profiles", new JsonObject { ["scope"] = scope.DeepClone() });
+            Assert.True(JsonNode.DeepEquals(overview["profiles"], profiles["profiles"]));
+            Assert.InRange((float)profiles["profiles"]![1]![3]!["normalizedEntropy"]!, 0.01f, 1f);
+        }
+
+        static JsonArray Array(int[] numbers) => [.. numbers.Select(static n => (JsonNode)n)];
+    }
+
+    [Fact]
+    public async Task What_is_known_is_not_computed_again()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story);
+            await client.Request("attentionLens/tints", TestClient.Tints(0, 3));
+            await client.Request("attentionLens/tints", TestClient.Tints(0, 3, 0, 6));
+            await client.Request("textDocument/hover", TestClient.At(1, 1));
+            await client.Request("textDocument/documentHighlight", TestClient.At(1, 1));
+            Assert.Equal(1, model.Passes);
+            await client.Change(2, "!", TestClient.Range(0, 23, 0, 24));
+            JsonNode changed = await client.Request("attentionLens/tints", TestClient.Tints(0, 3));
+            Assert.Equal(2, (int)changed["version"]!);
+            Assert.Equal(2, model.Passes);
+            await client.Change(3, ".", TestClient.Range(0, 23, 0, 24)); // undo: the same text under a new version
+            JsonNode undone = await client.Request("attentionLens/tints", TestClient.Tints(0, 3));
+            Assert.Equal(3, (int)undone["version"]!);
+            Assert.Equal(2, model.Passes);
+        }
+    }
+
+    [Theory]
+    [InlineData("", "empty")]
+    [InlineData(" \n\t\n ", "empty")]
+    [InlineData("a\0b", "failed")]
+    public async Task Text_without_an_answer_has_a_status_and_a_sentence(string text, string status)
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(text);
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+            Assert.Equal(status, (string?)tints["status"]);
+            Assert.EndsWith(".", (string?)tints["message"], StringComparison.Ordinal);
+            Assert.Null(tints["tokens"]);
+        }
+    }
+
+    [Fact]
+    public async Task A_line_of_a_megabyte_is_shown_around_the_cursor()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            string line = string.Concat(Enumerable.Range(0, 200_000).Select(static i => $"w{i % 1000} "));
+            await client.Open(line);
+            JsonNode start = await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+            Assert.Equal("truncated", (string?)start["status"]);
+            Assert.NotNull(start["message"]);
+            int middle = line.Length / 2;
+            JsonNode there = await client.Request("attentionLens/tints", TestClient.Tints(0, 0, 0, middle));
+            Assert.Equal("row", (string?)there["mode"]);
+            Assert.InRange((int)there["query"]!["start"]!["character"]!, middle - 10, middle);
+            int[] tokens = Numbers(there["tokens"]!);
+            for (int i = 0; i < tokens.Length; i += 5)
+                Assert.Matches("^w[0-9]+$", line[tokens[i + 1]..tokens[i + 3]]);
+            Assert.Equal(62, tokens.Length / 5); // 64 positions less [CLS] and [SEP]
+            JsonNode end = await client.Request("attentionLens/tints", TestClient.Tints(0, 0, 0, line.Length - 2));
+            Assert.Equal("row", (string?)end["mode"]);
+            Assert.True(model.Passes <= 3);
+        }
+    }
+
+    [Fact]
+    public async Task Windows_overlap_so_that_every_token_is_some_windows_middle()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            string[] words = [.. Enumerable.Range(0, 300).Select(static i => $"w{i}")];
+            string text = string.Join(' ', words);
+            await client.Open(text);
+            int at = 0;
+            foreach (string word in words)
+            {
+                JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0, 0, at));
+                Assert.Equal(at, (int)tints["query"]!["start"]!["character"]!);
+                at += word.Length + 1;
+            }
+            Assert.True(model.Passes < 300 / 31 + 3, $"{model.Passes} passes");
+        }
+    }
+
+    [Fact]
+    public async Task Lone_surrogates_in_a_document_are_read()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open("placeholder");
+            // By hand: JsonNode would replace the surrogates, editors send them as escapes.
+            await client.SendRaw("""{"method":"textDocument/didChange","params":{"textDocument":{"uri":"file:///story.txt","version":2},"contentChanges":[{"text":"a \ud83d b \udc00c"}]}}""");
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0, 0, 7));
+            Assert.Equal("ok", (string?)tints["status"]);
+            Assert.Equal([0, 0, 0, 1, 1, 0, 2, 0, 3, 2, 0, 4, 0, 5, 3, 0, 6, 0, 7, 4, 0, 7, 0, 8, 5], Numbers(tints["tokens"]!));
+            Assert.NotNull(await client.Request("textDocument/hover", TestClient.At(0, 2)));
+        }
+    }
+
+    [Fact]
+    public async Task A_document_that_is_not_open_has_no_answer_and_no_version()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+            Assert.Equal("failed", (string?)tints["status"]);
+            Assert.True(tints.AsObject().ContainsKey("version"));
+            Assert.Null(tints["version"]);
+        }
+    }
+
+    [Fact]
+    public async Task Layers_and_heads_that_do_not_exist_are_named()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story);
+            JsonNode request = TestClient.Tints(0, 3);
+            request["view"] = JsonNode.Parse("""{"layer":3,"head":0}""");
+            JsonNode tints = await client.Request("attentionLens/tints", request);
+            Assert.Equal("failed", (string?)tints["status"]);
+            Assert.Equal("bert has no layer 3: its layers are 0 to 2.", (string?)tints["message"]);
+        }
+    }
+
+    [Theory]
+    [InlineData("attentionLens/row", """{"query":-1}""")]
+    [InlineData("attentionLens/row", """{"query":99}""")]
+    [InlineData("attentionLens/tile", """{"rows":[0,99],"columns":[0,1],"size":[1,1]}""")]
+    [InlineData("attentionLens/tile", """{"rows":[3,1],"columns":[0,1],"size":[1,1]}""")]
+    [InlineData("attentionLens/tile", """{"rows":[0],"columns":[0,1],"size":[1,1]}""")]
+    [InlineData("attentionLens/tile", """{"rows":[0,1],"columns":[0,1],"size":[0,1]}""")]
+    [InlineData("attentionLens/tile", """{"rows":[0,1],"columns":[0,1],"size":[1,1],"pooling":"sum"}""")]
+    [InlineData("attentionLens/overview", """{"size":0}""")]
+    [InlineData("attentionLens/overview", """{"size":1000000}""")]
+    public async Task Numbers_out_of_range_are_invalid_parameters(string method, string members)
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story);
+            JsonObject request = JsonNode.Parse(members)!.AsObject();
+            request["scope"] = TestClient.Scope(TestClient.Range(0, 0, 0, 0));
+            Assert.Equal(ErrorCodes.InvalidParams, (await Assert.ThrowsAsync<RpcException>(() => client.Request(method, request))).Code);
+        }
+    }
+
+    [Fact]
+    public async Task A_decoder_is_shown_by_its_decoder_stack_without_its_first_token()
+    {
+        (TestClient client, _) = await TestClient.StartAsync("gpt2");
+        await using (client)
+        {
+            await client.Open("one two three");
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+            Assert.Equal("decoder", (string?)tints["view"]!["stack"]);
+            Assert.Equal(0f, (float)tints["weights"]![0]!); // the sink
+            JsonNode row = await client.Request("attentionLens/tints", TestClient.Tints(0, 0, 0, 5));
+            Assert.Equal(0f, (float)row["weights"]![2]!); // causal: "two" does not see "three"
+        }
+    }
+
+    [Fact]
+    public async Task An_image_model_says_that_it_reads_no_text()
+    {
+        (TestClient client, _) = await TestClient.StartAsync("vit");
+        await using (client)
+        {
+            await client.Open(Story);
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+            Assert.Equal("failed", (string?)tints["status"]);
+            Assert.Contains("images", (string?)tints["message"], StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Model_info_names_the_model()
+    {
+        (TestClient client, _) = await TestClient.StartAsync("gpt2");
+        await using (client)
+        {
+            JsonNode info = await client.Request("attentionLens/modelInfo", new JsonObject());
+            Assert.Equal(("ok", "gpt2", "gpt2", "decoder"), ((string)info["status"]!, (string)info["name"]!, (string)info["modelType"]!, (string)info["kind"]!));
+        }
+    }
+
+    /// <summary>One and the same weight by way of a row and of a whole head differs in the last bits (the sums run in another order).</summary>
+    private static void AssertClose(float[] expected, float[] actual, float tolerance = 1e-6f)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, tolerance));
+    }
+
+    private static int[] Numbers(JsonNode array) => [.. array.AsArray().Select(static n => (int)n!)];
+
+    private static float[] Floats(JsonNode base64) =>
+        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(Convert.FromBase64String((string)base64!)).ToArray();
+}

@@ -1,0 +1,60 @@
+namespace AttentionLens.LanguageServer.Tests;
+
+/// <summary>Time that stands still until the test moves it.</summary>
+internal sealed class ManualClock : TimeProvider
+{
+    private readonly Lock gate = new();
+    private readonly List<ManualTimer> timers = [];
+    private readonly TaskCompletionSource timerSet = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long now;
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    /// <summary>Completes when the first timer has been set.</summary>
+    public Task TimerSet => timerSet.Task;
+
+    public override long GetTimestamp() => Interlocked.Read(ref now);
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new ManualTimer(this, callback, state, GetTimestamp() + dueTime.Ticks);
+        lock (gate)
+            timers.Add(timer);
+        timerSet.TrySetResult();
+        return timer;
+    }
+
+    public void Advance(TimeSpan by)
+    {
+        long then = Interlocked.Add(ref now, by.Ticks);
+        ManualTimer[] due;
+        lock (gate)
+        {
+            due = [.. timers.Where(timer => timer.Due <= then)];
+            timers.RemoveAll(timer => timer.Due <= then);
+        }
+        foreach (ManualTimer timer in due)
+            timer.Fire();
+    }
+
+    private sealed class ManualTimer(ManualClock clock, TimerCallback callback, object? state, long due) : ITimer
+    {
+        public long Due { get; } = due;
+
+        public void Fire() => callback(state);
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => false;
+
+        public void Dispose()
+        {
+            lock (clock.gate)
+                clock.timers.Remove(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
