@@ -4,7 +4,7 @@ import { registerCommands, showFailure } from './commands.js';
 import { CurrentView } from './current-view.js';
 import { hoverGate } from './hover-gate.js';
 import { Panels } from './panels.js';
-import { Server } from './server.js';
+import { Server, ServerError } from './server.js';
 import { serverSettings } from './settings.js';
 import { ShownTexts } from './shown-texts.js';
 import { StatusItems } from './status-items.js';
@@ -45,7 +45,11 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommands({ server, shown, view, panels, status }),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
-      if (results.some(result => isDrawable(result.status))) told = undefined;
+      for (const { status: outcome, message } of results) {
+        if (isDrawable(outcome)) told = undefined;
+        else if (outcome === 'empty') vscode.window.setStatusBarMessage(message ?? nothingToShow(), 5000);
+        else tell(new ServerError(message ?? vscode.l10n.t('The server gave no answer. The log says why.')));
+      }
     }),
     shown.onDidChange(() => {
       void vscode.commands.executeCommand('setContext', 'attentionLens.isShown', shown.isAny);
@@ -65,6 +69,8 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
   );
 }
+
+const nothingToShow = () => vscode.l10n.t('There is no text to show attention for.');
 
 export async function deactivate(): Promise<void> {
   await running?.stop();

@@ -1,6 +1,7 @@
 import { hcl } from 'd3-color';
 import { interpolateCividis, interpolateInferno, interpolateMagma, interpolateViridis } from 'd3-scale-chromatic';
 import type { ColorMapName, Scale } from '../shared/panel.js';
+import type { Paint } from './matrix-painter.js';
 
 /**
  * The hue of the editor's tints. Lightness grows evenly, which is what makes steps of weight look like even steps;
@@ -24,14 +25,30 @@ export function colorTable(name: ColorMapName, isLight: boolean): Uint32Array {
   const table = new Uint32Array(levels);
   for (let level = 0; level < levels; level++) {
     const t = level / (levels - 1);
-    const [r, g, b] = parseColor(interpolate(isLight ? 1 - t : t));
-    // Little endian on every machine that VS Code runs on: alpha is the highest byte.
-    table[level] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+    table[level] = pack(interpolate(isLight ? 1 - t : t));
+  }
+  return table;
+}
+
+/** Blue below zero, orange above, the background's lightness at zero. Safe for red-green blindness. */
+export function differenceTable(isLight: boolean): Uint32Array {
+  const table = new Uint32Array(levels);
+  for (let level = 0; level < levels; level++) {
+    const signed = (2 * level) / (levels - 1) - 1;
+    const strength = Math.abs(signed);
+    const lightness = isLight ? 98 - 58 * strength : 14 + 66 * strength;
+    table[level] = pack(hcl(signed < 0 ? 260 : 60, 70 * strength ** 0.8, lightness).formatRgb());
   }
   return table;
 }
 
 export const cssColor = (word: number): string => `rgb(${word & 255}, ${(word >> 8) & 255}, ${(word >> 16) & 255})`;
+
+// Little endian on every machine that VS Code runs on: alpha is the highest byte.
+function pack(color: string): number {
+  const [r, g, b] = parseColor(color);
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
 
 function parseColor(color: string): [number, number, number] {
   const hex = /^#(..)(..)(..)$/.exec(color);
@@ -41,8 +58,8 @@ function parseColor(color: string): [number, number, number] {
   return [Math.round(r), Math.round(g), Math.round(b)];
 }
 
-/** Weights below this are one colour on the logarithmic scale. */
-const logFloor = 1e-4;
+/** Shares of the maximum below this are one colour on the logarithmic scale. */
+export const logFloor = 1e-4;
 
 /** Maps a weight to 0..1 for the colour table; max is the strongest weight shown. */
 export function scaled(weight: number, max: number, scale: Scale): number {
@@ -56,4 +73,10 @@ export function scaled(weight: number, max: number, scale: Scale): number {
     case 'log':
       return share <= logFloor ? 0 : 1 - Math.log(share) / Math.log(logFloor);
   }
+}
+
+/** Place of a weight or difference in the colour table, 0..1. */
+export function unit(weight: number, { max, scale, isSigned }: Paint): number {
+  const strength = scaled(Math.abs(weight), max, scale);
+  return isSigned ? 0.5 + 0.5 * Math.sign(weight) * strength : strength;
 }

@@ -1,57 +1,52 @@
-import type { Scale } from '../shared/panel.js';
-import { levels, scaled } from './color-maps.js';
-import type { Tile } from './matrix.js';
+import { levels, unit } from './color-maps.js';
+import { pool, type Tile } from './matrix.js';
+import { type MatrixPainter, type Paint, resize } from './matrix-painter.js';
 import type { Area, Viewport } from './viewport.js';
 
 /** Draws one tile of a matrix with Canvas2D. The picture is made once per tile and colours, then only moved. */
-export class MatrixCanvas {
+export class MatrixCanvas implements MatrixPainter {
   private readonly picture = document.createElement('canvas');
-  private made: { tile: Tile; colors: Uint32Array; scale: Scale } | undefined;
+  private made: { tile: Tile; paint: Paint; step: number } | undefined;
 
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
-  draw(tile: Tile, colors: Uint32Array, scale: Scale, viewport: Viewport, area: Area): void {
+  draw(tile: Tile, paint: Paint, viewport: Viewport, area: Area): void {
     const ratio = window.devicePixelRatio;
     resize(this.canvas, area, ratio);
     const context = this.canvas.getContext('2d');
     if (!context) return;
-    this.make(tile, colors, scale);
+    const { cell } = viewport;
+    const width = (tile.columns[1] - tile.columns[0]) * cell;
+    const height = (tile.rows[1] - tile.rows[0]) * cell;
+    // Where several values share a pixel the strongest is drawn: picking one at random would lose peaks.
+    this.make(tile, paint, Math.max(1, Math.ceil(tile.shape[1] / (width * ratio) - 1e-6)));
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, area.width, area.height);
     // Pixels are cells: smoothing would invent values between them.
     context.imageSmoothingEnabled = false;
-    const { cell } = viewport;
-    context.drawImage(
-      this.picture,
-      (tile.columns[0] - viewport.column) * cell,
-      (tile.rows[0] - viewport.row) * cell,
-      (tile.columns[1] - tile.columns[0]) * cell,
-      (tile.rows[1] - tile.rows[0]) * cell,
-    );
+    const x = (tile.columns[0] - viewport.column) * cell;
+    const y = (tile.rows[0] - viewport.row) * cell;
+    context.drawImage(this.picture, x, y, width, height);
   }
 
-  private make(tile: Tile, colors: Uint32Array, scale: Scale): void {
-    if (this.made?.tile === tile && this.made.colors === colors && this.made.scale === scale) return;
-    this.made = { tile, colors, scale };
-    const [rows, columns] = tile.shape;
+  private make(tile: Tile, paint: Paint, step: number): void {
+    if (this.made?.tile === tile && this.made.paint === paint && this.made.step === step) return;
+    this.made = { tile, paint, step };
+    const { values, shape } = step === 1 ? tile : pool(tile, step);
+    const [rows, columns] = shape;
     this.picture.width = columns;
     this.picture.height = rows;
     const context = this.picture.getContext('2d');
     if (!context || rows * columns === 0) return;
     const image = context.createImageData(columns, rows);
     const words = new Uint32Array(image.data.buffer);
-    for (const [index, weight] of tile.values.entries()) {
-      words[index] = colors[Math.round(scaled(weight, tile.max, scale) * (levels - 1))] ?? 0;
+    for (const [index, weight] of values.entries()) {
+      words[index] = paint.colors[Math.round(unit(weight, paint) * (levels - 1))] ?? 0;
     }
     context.putImageData(image, 0, 0);
   }
-}
 
-export function resize(canvas: HTMLCanvasElement, area: Area, ratio: number): void {
-  const width = Math.max(1, Math.round(area.width * ratio));
-  const height = Math.max(1, Math.round(area.height * ratio));
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  canvas.style.width = `${area.width}px`;
-  canvas.style.height = `${area.height}px`;
+  dispose(): void {
+    this.made = undefined;
+  }
 }

@@ -46,3 +46,19 @@ export function weightAt(tile: Tile, row: number, column: number): number | null
   if (r < 0 || c < 0 || r >= tile.shape[0] || c >= tile.shape[1]) return null;
   return tile.values[r * tile.shape[1] + c] ?? null;
 }
+
+/** The strongest value of each step x step block; what is left at the edges makes blocks of its own. */
+export function pool(tile: Tile, step: number): { values: Float32Array; shape: readonly [number, number] } {
+  const [rows, columns] = tile.shape;
+  const shape = [Math.ceil(rows / step), Math.ceil(columns / step)] as const;
+  const values = new Float32Array(shape[0] * shape[1]);
+  for (let row = 0; row < rows; row++) {
+    const line = Math.floor(row / step) * shape[1];
+    for (let column = 0; column < columns; column++) {
+      const value = tile.values[row * columns + column] ?? 0;
+      const at = line + Math.floor(column / step);
+      if (Math.abs(value) > Math.abs(values[at] ?? 0)) values[at] = value;
+    }
+  }
+  return { values, shape };
+}

@@ -6,6 +6,8 @@ export function labelOf(token: Token): string {
   return text === '' ? '␣' : text;
 }
 
+export const toLabel = (token: Token) => ({ text: labelOf(token), isDimmed: token.special });
+
 const isBefore = (a: Position, b: Position): boolean =>
   a.line < b.line || (a.line === b.line && a.character < b.character);
 

@@ -22,9 +22,9 @@ export interface Area {
 export const maxCell = 48;
 const comfortableCell = 32;
 
-export function fit(size: Size, area: Area): Viewport {
+export function fit(size: Size, area: Area, smallest = 1e-3): Viewport {
   const cell = Math.min(comfortableCell, area.width / size.columns, area.height / size.rows);
-  return { row: 0, column: 0, cell: Math.max(cell, 1e-3) };
+  return { row: 0, column: 0, cell: Math.max(cell, smallest) };
 }
 
 export function clamp(viewport: Viewport, size: Size, area: Area): Viewport {
@@ -51,6 +51,18 @@ export function zoom(viewport: Viewport, factor: number, x: number, y: number, s
     size,
     area,
   );
+}
+
+/** The viewport that shows a block of cells as large as it can. */
+export function zoomTo(
+  rows: readonly [number, number],
+  columns: readonly [number, number],
+  size: Size,
+  area: Area,
+): Viewport {
+  const block = { rows: rows[1] - rows[0], columns: columns[1] - columns[0] };
+  const cell = Math.min(maxCell, area.width / block.columns, area.height / block.rows);
+  return clamp({ cell, row: rows[0], column: columns[0] }, size, area);
 }
 
 /** Moves as little as needed for a cell to be seen. */

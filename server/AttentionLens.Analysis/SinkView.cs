@@ -24,4 +24,13 @@ public sealed class SinkView(AttentionView inner, bool[] sinks, SinkHandling han
         inner.Row(layer, head, query, row);
         Sinks.Apply(row[..Keys], sinks, handling);
     }
+
+    public override void Head(int layer, int head, Span<float> weights)
+    {
+        inner.Head(layer, head, weights);
+        for (var query = 0; query < Queries; query++)
+        {
+            Sinks.Apply(weights.Slice(query * Keys, Keys), sinks, handling);
+        }
+    }
 }

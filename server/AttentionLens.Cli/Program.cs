@@ -1,6 +1,3 @@
-namespace AttentionLens.Cli;
+using AttentionLens.Cli;
 
-internal static class Program
-{
-    private static int Main(string[] args) => args.Length == 0 ? 2 : 1;
-}
+return await CommandLine.RunAsync(args, Terminal.Process()).ConfigureAwait(false);

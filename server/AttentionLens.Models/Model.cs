@@ -26,8 +26,11 @@ public sealed class Model : IDisposable
 
     public ModelInfo Info { get; }
 
-    /// <summary>The folder's tokenizer; null when it has none.</summary>
+    /// <summary>The folder's tokenizer; null when it has none that can be used (<see cref="TokenizerProblem"/>): token ids still run.</summary>
     public Tokenizer? Tokenizer { get; }
+
+    /// <summary>Why there is no <see cref="Tokenizer"/>, for the user; null when there is one or the model reads no text.</summary>
+    public string? TokenizerProblem { get; private init; }
 
     /// <summary>The threads that passes share; <see cref="WorkerPool.Shared"/> unless set. Passes and traces begun before keep the pool they had.</summary>
     public WorkerPool Pool { get; set; } = WorkerPool.Shared;
@@ -50,7 +53,7 @@ public sealed class Model : IDisposable
         {
             Network network = read(config, weights);
             progress?.Report(1);
-            Tokenizer? tokenizer = network.Text is not null && Tokenizer.Exists(folder) ? Tokenizer.Load(folder) : null;
+            (Tokenizer? tokenizer, string? problem) = network.Text is null ? (null, null) : FindTokenizer(folder);
             int?[] separators = [config.OptionalInteger("sep_token_id"), tokenizer?.Special.Sep, tokenizer?.Special.Eos, .. network.EndTokens];
             return new Model(
                 checkpoint,
@@ -58,13 +61,10 @@ public sealed class Model : IDisposable
                 network,
                 Describe(folder, modelType, config, network, checkpoint),
                 tokenizer,
-                [.. separators.OfType<int>().Distinct()]);
-        }
-        catch (TokenizerException error)
-        {
-            weights.Release();
-            checkpoint.Dispose();
-            throw new ModelException($"The tokenizer of '{folder}' cannot be read: {error.Message}");
+                [.. separators.OfType<int>().Distinct()])
+            {
+                TokenizerProblem = problem,
+            };
         }
         catch
         {
@@ -226,6 +226,20 @@ public sealed class Model : IDisposable
             DecoderStartToken = network.DecoderStart,
             EndTokens = network.EndTokens,
         };
+    }
+
+    private static (Tokenizer? Tokenizer, string? Problem) FindTokenizer(string folder)
+    {
+        try
+        {
+            return Tokenizer.Exists(folder)
+                ? (Tokenizer.Load(folder), null)
+                : (null, $"'{folder}' has no tokenizer: neither tokenizer.json nor the vocabulary files of one are there.");
+        }
+        catch (TokenizerException error)
+        {
+            return (null, error.Message);
+        }
     }
 
     /// <summary>The folder's name; in the Hugging Face cache (models--ORG--NAME/snapshots/COMMIT) ORG/NAME.</summary>

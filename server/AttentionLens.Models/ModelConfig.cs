@@ -38,6 +38,7 @@ internal sealed class ModelConfig
             }
 
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            CheckStrings(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ModelConfig(document.RootElement.Clone(), "config.json")
                 : throw new ModelException($"'{path}' is not a JSON object.");
@@ -46,9 +47,39 @@ internal sealed class ModelConfig
         {
             throw new ModelException($"'{path}' is not valid JSON (line {error.LineNumber + 1}).");
         }
+        catch (InvalidOperationException)
+        {
+            throw new ModelException($"'{path}' is not valid JSON: it holds text that is not UTF-8.");
+        }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new ModelException($"'{path}' cannot be read: {error.Message}");
+        }
+    }
+
+    /// <summary>The parser looks into strings only when they are asked for; asking once here means that no later reader has to expect a failure.</summary>
+    private static void CheckStrings(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in element.EnumerateArray())
+                {
+                    CheckStrings(item);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    CheckStrings(property.Value);
+                }
+
+                break;
         }
     }
 

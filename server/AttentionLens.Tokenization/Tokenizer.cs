@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using AttentionLens.Tokenization.Loading;
+using AttentionLens.Tokenization.PostProcessors;
 using AttentionLens.Tokenization.Subwords;
 using AttentionLens.Tokenization.Text;
 
@@ -53,13 +54,13 @@ public sealed class Tokenizer
         ArgumentNullException.ThrowIfNull(text);
         if (!encoders.TryTake(out var encoder))
             encoder = pipeline.Model.CreateEncoder();
-        List<List<Token>> parts = [EncodeSequence(encoder, text, 0, cancellation)];
+        List<EncodedPart> parts = [new EncodedPart(text, EncodeSequence(encoder, text, 0, cancellation))];
         if (pair is not null)
-            parts.Add(EncodeSequence(encoder, pair, 1, cancellation));
+            parts.Add(new EncodedPart(pair, EncodeSequence(encoder, pair, 1, cancellation)));
         encoders.Add(encoder); // not after an exception: its scratch may be half-written
         if (pipeline.PostProcessor is { } postProcessor)
             parts = postProcessor.Process(parts, addSpecialTokens);
-        return new TokenizedText(parts.Count == 1 ? [.. parts[0]] : [.. parts.SelectMany(part => part)]);
+        return new TokenizedText([.. parts.SelectMany(part => part.Tokens)]);
     }
 
     /// <summary>The text that the ids stand for, as far as the tokenizer keeps it; unknown ids are left out.</summary>

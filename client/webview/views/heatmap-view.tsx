@@ -1,11 +1,15 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { colorTable } from '../color-maps.js';
 import { Footer } from '../footer.js';
-import { type Tile, tileRequest, toTile, type Window } from '../matrix.js';
+import { type Tile, tileRequest, toTile, type Window, weightAt } from '../matrix.js';
+import type { Paint } from '../matrix-painter.js';
+import { MatrixPlot } from '../matrix-plot.js';
 import { Failure, Loading } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
+import { formatWeight, t } from '../strings.js';
+import { labelOf, toLabel } from '../tokens.js';
 import { Toolbar } from '../toolbar.js';
 import { useQuestion } from '../use-question.js';
-import { Heatmap } from './heatmap.js';
 import { KeyTable } from './key-table.js';
 
 /** The pointer rests this long before exact numbers are asked for (ms). */
@@ -13,7 +17,8 @@ const rowDelay = 80;
 
 /** One head: the whole matrix, the row of the query, one number under the pointer. */
 export function HeatmapView() {
-  const { transport, generation, version, queries, keys, view, query, point, setBusy } = usePanel();
+  const { transport, generation, version, queries, keys, view, query, settings, theme, point, choose, setBusy } =
+    usePanel();
   const [visible, setVisible] = useState<Window | null>(null);
   const [pointed, setPointed] = useState<Cell | null>(null);
   const [isTableOpen, setTableOpen] = useState(false);
@@ -61,13 +66,51 @@ export function HeatmapView() {
     [row, rowAsked],
   );
 
+  const rowLabels = useMemo(() => queries.map(toLabel), [queries]);
+  const columnLabels = useMemo(() => keys.map(toLabel), [keys]);
+  const paint = useMemo(
+    (): Paint => ({
+      colors: colorTable(settings.colorMap, theme.isLight),
+      scale: settings.scale,
+      max: drawn?.max ?? 0,
+      isSigned: false,
+    }),
+    [settings.colorMap, settings.scale, theme.isLight, drawn?.max],
+  );
+  const onPoint = useCallback(
+    (cell: Cell | null) => {
+      setPointed(cell);
+      point(cell);
+    },
+    [point],
+  );
+
   if (answer.problem) return <Failure message={answer.problem.message} />;
   if (!drawn) return <Loading />;
+  const describe = ({ row, column }: Cell): string => {
+    const [looking, looked] = [queries[row], keys[column]];
+    if (!looking || !looked) return '';
+    const weight = weightAt(drawn, row, column) ?? (exactRow?.query === row ? exactRow.weights[column] : undefined);
+    return t('cell', labelOf(looking), labelOf(looked), weight === undefined ? '…' : formatWeight(weight));
+  };
   return (
     <>
       <Toolbar picks={['layer', 'head']} table={{ isOpen: isTableOpen, onToggle: () => setTableOpen(open => !open) }} />
       <div class="content">
-        <Heatmap tile={drawn} exactRow={exactRow} onVisible={setVisible} onPoint={setPointed} />
+        <MatrixPlot
+          name={t('attentionMatrix')}
+          rows={rowLabels}
+          columns={columnLabels}
+          tile={drawn}
+          paint={paint}
+          theme={theme}
+          row={query}
+          hint={t('rowsAreQueries')}
+          describe={describe}
+          onVisible={setVisible}
+          onPoint={onPoint}
+          onChoose={choose}
+        />
         {isTableOpen && exactRow && (
           <KeyTable query={exactRow.query} queries={queries} keys={keys} weights={exactRow.weights} onPoint={point} />
         )}

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { colorTable, levels, scaled } from '../color-maps.js';
 import { Footer } from '../footer.js';
-import { resize } from '../matrix-canvas.js';
+import { resize } from '../matrix-painter.js';
 import { Failure, Loading } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { formatProfile, type Head, headsOf, measureOf, measures, type ProfileName, patternOf } from '../profiles.js';

@@ -116,7 +116,7 @@ internal static class LlamaArchitecture
                 HeadSize = headSize,
                 Norms = NormPlace.Before,
                 FinalNorm = body.RmsNorm("norm", hidden, epsilon, defaults.NormOffset),
-                Rotary = RotaryPositions.Read(config, config.Number("rope_theta", 10000), headSize),
+                Rotary = RotaryPositions.Read(config, config.Number("rope_theta", 10000), headSize, headSize),
                 Blocks = Architecture.Layers(config.Size("num_hidden_layers", defaults.Layers), i =>
                 {
                     Weights layer = body.Under($"layers.{i}.");

@@ -3,11 +3,11 @@ namespace AttentionLens.Models;
 /// <summary>Rotary frequencies from a configuration, scaled where <c>rope_scaling</c> says so.</summary>
 internal static class RotaryPositions
 {
-    public static Rotary Read(ModelConfig config, double theta, int dimensions)
+    public static Rotary Read(ModelConfig config, double theta, int dimensions, int headSize)
     {
-        if (dimensions < 2 || dimensions % 2 != 0)
+        if (dimensions < 2 || dimensions % 2 != 0 || dimensions > headSize || theta <= 1)
         {
-            throw new ModelException($"config.json: rotary positions on {dimensions} dimensions of a head are not possible.");
+            throw new ModelException($"config.json: rotary positions of base {theta} on {dimensions} of a head's {headSize} dimensions are not possible.");
         }
 
         double[] frequencies = Rotary.Frequencies(theta, dimensions);

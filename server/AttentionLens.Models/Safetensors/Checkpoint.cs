@@ -153,7 +153,7 @@ internal sealed class Checkpoint : IDisposable
                 Add(path);
             }
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new ModelException($"'{index}' is not valid JSON.");
         }

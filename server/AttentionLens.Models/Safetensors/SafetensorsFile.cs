@@ -99,8 +99,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
             return new SafetensorsFile(map, view, pointer + view.PointerOffset + dataStart, entries, header, length);
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: a string of the header is no valid UTF-8.
             throw new ModelException($"{name} is damaged: its header is not valid JSON; download it again.");
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

@@ -70,7 +70,7 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
         static IEnumerable<(string, JsonPart)> Walk(JsonPart owner)
         {
             foreach (var member in owner.Element.EnumerateObject())
-                yield return (member.Name, new JsonPart(member.Value, owner.Path));
+                yield return (Name(member, owner), new JsonPart(member.Value, owner.Path));
         }
     }
 
@@ -79,6 +79,18 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
     /// <summary>The exception for a component that exists nowhere or not here.</summary>
     public TokenizerException Unknown(string what, string type) =>
         new($"{Path} is of the unknown {what} type '{Subwords.Vocabulary.Shorten(type)}'.");
+
+    private static string Name(JsonProperty member, JsonPart owner)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw new TokenizerException($"{owner.Path} has a member whose name is not valid Unicode.");
+        }
+    }
 
     private string Decode()
     {

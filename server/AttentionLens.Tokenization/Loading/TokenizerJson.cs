@@ -16,11 +16,23 @@ internal static class TokenizerJson
         var normalizer = root.Optional("normalizer") is { } n ? Normalizer(n) : null;
         var preTokenizer = root.Optional("pre_tokenizer") is { } p ? PreTokenizer(p) : null;
         var model = Model(root.Required("model"));
+        // A byte-level step right before the model need not write the bytes out: the model can read them from the text.
+        if (model is BytePairEncoding { CanReadBytes: true } bytePairs && WithoutBytes(preTokenizer) is { } onText)
+            (preTokenizer, model) = (onText, bytePairs.OnBytes());
         var postProcessor = root.Optional("post_processor") is { } post ? PostProcessor(post) : null;
         var decoder = root.Optional("decoder") is { } d ? Decoder(d) : null;
         var added = root.Optional("added_tokens") is { } tokens ? AddedTokens(tokens, model.Vocabulary) : [];
         return new TokenizerPipeline(new AddedTokens(added, normalizer), preTokenizer, model, postProcessor, decoder);
     }
+
+    /// <summary>The pre-tokenizer without its last step's writing of bytes; null when it does not end so.</summary>
+    private static PreTokenizer? WithoutBytes(PreTokenizer? preTokenizer) => preTokenizer switch
+    {
+        ByteLevelPreTokenizer byteLevel => byteLevel.OnText(),
+        PreTokenizerSequence { Steps: [.. var before, var last] } when WithoutBytes(last) is { } replaced
+            => new PreTokenizerSequence([.. before, replaced]),
+        _ => null,
+    };
 
     private static List<AddedToken> AddedTokens(JsonPart part, Vocabulary vocabulary)
     {
@@ -62,6 +74,24 @@ internal static class TokenizerJson
                 return LowercaseNormalizer.Instance;
             case "StripAccents":
                 return new Filter(UnicodeData.Mark);
+            case "Replace":
+                var content = part.Required("content").Text();
+                var pattern = part.Required("pattern");
+                return pattern.Optional("String")?.Text() is { Length: 1 } from && content.Length == 1 && !char.IsSurrogate(from[0])
+                    ? new ReplaceCharNormalizer(from[0], content[0])
+                    : new ReplaceNormalizer(Pattern(pattern), content);
+            case "Prepend":
+                return new PrependNormalizer(part.Required("prepend").Text());
+            case "Strip":
+                return new StripNormalizer(part.Flag("strip_left", true), part.Flag("strip_right", true));
+            case "Nmt":
+                return new NmtNormalizer();
+            case "ByteLevel":
+                return new ByteLevelNormalizer();
+            case "Precompiled":
+                var map = part.Required("precompiled_charsmap");
+                return new PrecompiledNormalizer(
+                    map.IsString && map.Element.TryGetBytesFromBase64(out var bytes) ? bytes : throw map.Wrong("a base64 string"));
             default:
                 throw part.Unknown("normalizer", type);
         }
@@ -74,6 +104,15 @@ internal static class TokenizerJson
         {
             "Sequence" => new PreTokenizerSequence([.. part.Required("pretokenizers").Items().Select(PreTokenizer)]),
             "BertPreTokenizer" => new BertPreTokenizer(),
+            "Whitespace" => new SplitPreTokenizer(Words.Value, SplitBehavior.Removed, invert: true),
+            "Split" => new SplitPreTokenizer(
+                Pattern(part.Required("pattern")), Behavior(part, SplitBehavior.Isolated), part.Flag("invert", false)),
+            "CharDelimiterSplit" or "Delimiter" => new SplitPreTokenizer(
+                new LiteralPattern(part.Required("delimiter").Text()), SplitBehavior.Removed),
+            "ByteLevel" => new ByteLevelPreTokenizer(part.Flag("add_prefix_space", true), part.Flag("use_regex", true)),
+            "Metaspace" => Metaspace(part),
+            "FixedLength" => new FixedLengthPreTokenizer(
+                part.Integer("length", 5) is > 0 and var length ? length : throw part.Wrong("a positive length")),
             "WhitespaceSplit" => new SplitPreTokenizer(CharacterPattern.WhiteSpace, SplitBehavior.Removed),
             "Punctuation" => new SplitPreTokenizer(CharacterPattern.Punctuation, Behavior(part, SplitBehavior.Isolated)),
             "Digits" => new SplitPreTokenizer(
@@ -81,6 +120,43 @@ internal static class TokenizerJson
             _ => throw part.Unknown("pre-tokenizer", type),
         };
     }
+
+    private static readonly Lazy<RegexPattern> Words = new(() =>
+        new RegexPattern(@"[\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+"));
+
+    private static TextPattern Pattern(JsonPart part)
+    {
+        // Older files write the string itself.
+        if (part.IsString)
+            return new LiteralPattern(part.Text());
+        if (part.Optional("String") is { } literal)
+            return new LiteralPattern(literal.Text());
+        try
+        {
+            return new RegexPattern(part.Required("Regex").Text());
+        }
+        catch (TokenizerException problem)
+        {
+            throw new TokenizerException($"{part.Path}: {problem.Message}");
+        }
+    }
+
+    private static MetaspacePreTokenizer Metaspace(JsonPart part)
+    {
+        var scheme = part.Optional("prepend_scheme") is { } given
+            ? given.Text() switch
+            {
+                "always" => PrependScheme.Always,
+                "first" => PrependScheme.First,
+                "never" => PrependScheme.Never,
+                var other => throw given.Unknown("prepend scheme", other),
+            }
+            : part.Flag("add_prefix_space", true) ? PrependScheme.Always : PrependScheme.Never;
+        return new MetaspacePreTokenizer(Replacement(part), scheme, part.Flag("split", true));
+    }
+
+    private static char Replacement(JsonPart part) =>
+        part.Text("replacement", "▁") is { Length: 1 } text ? text[0] : throw part.Wrong("a replacement of one character");
 
     private static SplitBehavior Behavior(JsonPart part, SplitBehavior fallback)
     {
@@ -100,15 +176,51 @@ internal static class TokenizerJson
     private static SubwordModel Model(JsonPart part)
     {
         // Files from before version 0.10 leave the type out.
-        var type = part.Optional("type")?.Text() ?? (part.Optional("merges") is null ? "WordPiece" : "BPE");
+        var type = part.Optional("type")?.Text() ?? (part.Optional("merges") is not null ? "BPE"
+            : part.Required("vocab").IsArray ? "Unigram"
+            : part.Optional("continuing_subword_prefix") is not null ? "WordPiece" : "WordLevel");
         return type switch
         {
             "WordPiece" => new WordPiece(
                 ReadVocabulary(part.Required("vocab")), part.Text("unk_token", "[UNK]"),
                 part.Text("continuing_subword_prefix", "##"), part.Integer("max_input_chars_per_word", 100)),
+            "BPE" => BytePairs(part),
+            "Unigram" => new Unigram(
+                [.. part.Required("vocab").Items().Select(Scored)], part.Optional("unk_id")?.Integer(), part.Flag("byte_fallback", false)),
             "WordLevel" => new WordLevel(ReadVocabulary(part.Required("vocab")), part.Text("unk_token", "<unk>")),
             _ => throw part.Unknown("model", type),
         };
+    }
+
+    private static (string, double) Scored(JsonPart part)
+    {
+        var element = part.Element;
+        return part.IsArray && element.GetArrayLength() == 2
+            ? (new JsonPart(element[0], part.Path).Text(), new JsonPart(element[1], part.Path).Number())
+            : throw part.Wrong("a piece and its score");
+    }
+
+    private static BytePairEncoding BytePairs(JsonPart part)
+    {
+        var merges = new List<(string, string)>();
+        foreach (var merge in part.Required("merges").Items())
+        {
+            if (merge.IsArray)
+            {
+                merges.Add(merge.Element.GetArrayLength() == 2
+                    ? (new JsonPart(merge.Element[0], merge.Path).Text(), new JsonPart(merge.Element[1], merge.Path).Text())
+                    : throw merge.Wrong("a pair of tokens"));
+                continue;
+            }
+            var text = merge.Text();
+            var space = text.IndexOf(' ', StringComparison.Ordinal);
+            if (space < 0 || text.IndexOf(' ', space + 1) >= 0)
+                throw merge.Wrong("two tokens and a space between them");
+            merges.Add((text[..space], text[(space + 1)..]));
+        }
+        return new BytePairEncoding(ReadVocabulary(part.Required("vocab")), merges, new BytePairOptions(
+            part.Optional("unk_token")?.Text(), part.Text("continuing_subword_prefix", ""), part.Text("end_of_word_suffix", ""),
+            part.Flag("fuse_unk", false), part.Flag("byte_fallback", false), part.Flag("ignore_merges", false)));
     }
 
     private static Vocabulary ReadVocabulary(JsonPart part)
@@ -192,8 +304,18 @@ internal static class TokenizerJson
         var type = part.Required("type").Text();
         return type switch
         {
+            "Sequence" => new DecoderSequence([.. part.Required("decoders").Items().Select(Decoder)]),
             "WordPiece" => new WordPieceDecoder(part.Text("prefix", "##"), part.Flag("cleanup", true)),
+            "ByteLevel" => new ByteLevelDecoder(),
+            "ByteFallback" => new ByteFallbackDecoder(),
             "Fuse" => new FuseDecoder(),
+            "Metaspace" => new MetaspaceDecoder(
+                Replacement(part), part.Text("prepend_scheme", part.Flag("add_prefix_space", true) ? "always" : "never") != "never"),
+            "BPEDecoder" => new BytePairDecoder(part.Text("suffix", "</w>")),
+            "CTC" => new CtcDecoder(
+                part.Text("pad_token", "<pad>"), part.Text("word_delimiter_token", "|"), part.Flag("cleanup", true)),
+            "Replace" => new ReplaceDecoder(Pattern(part.Required("pattern")), part.Required("content").Text()),
+            "Strip" => new StripDecoder(part.Required("content").Text(), part.Integer("start", 0), part.Integer("stop", 0)),
             _ => throw part.Unknown("decoder", type),
         };
     }

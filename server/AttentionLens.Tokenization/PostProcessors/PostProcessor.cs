@@ -1,20 +1,23 @@
 namespace AttentionLens.Tokenization.PostProcessors;
 
+/// <summary>Tokens, and the text whose ranges they carry (empty for special tokens).</summary>
+internal sealed record EncodedPart(string Text, List<Token> Tokens);
+
 /// <summary>Puts the tokens of one or two texts together for the model.</summary>
 internal abstract class PostProcessor
 {
-    /// <param name="sequences">The tokens of one or two texts; what comes back are the parts of the result in order.</param>
-    public abstract List<List<Token>> Process(List<List<Token>> sequences, bool addSpecialTokens);
+    /// <param name="parts">One or two texts; what comes back are the parts of the result in order.</param>
+    public abstract List<EncodedPart> Process(List<EncodedPart> parts, bool addSpecialTokens);
 }
 
 /// <summary>Post-processors one after the other.</summary>
 internal sealed class PostProcessorSequence(PostProcessor[] steps) : PostProcessor
 {
-    public override List<List<Token>> Process(List<List<Token>> sequences, bool addSpecialTokens)
+    public override List<EncodedPart> Process(List<EncodedPart> parts, bool addSpecialTokens)
     {
         foreach (var step in steps)
-            sequences = step.Process(sequences, addSpecialTokens);
-        return sequences;
+            parts = step.Process(parts, addSpecialTokens);
+        return parts;
     }
 }
 
@@ -25,17 +28,17 @@ internal sealed record TemplatePart(int? Sequence, (int Id, string Text)[] Speci
 /// <param name="typesWithoutSpecial">Type ids are set even when no special tokens are asked for.</param>
 internal sealed class TemplatePostProcessor(TemplatePart[] single, TemplatePart[] pair, bool typesWithoutSpecial = true) : PostProcessor
 {
-    public override List<List<Token>> Process(List<List<Token>> sequences, bool addSpecialTokens)
+    public override List<EncodedPart> Process(List<EncodedPart> parts, bool addSpecialTokens)
     {
         if (!addSpecialTokens && !typesWithoutSpecial)
-            return sequences;
-        var result = new List<List<Token>>();
-        foreach (var part in sequences.Count == 1 ? single : pair)
+            return parts;
+        var result = new List<EncodedPart>();
+        foreach (var place in parts.Count == 1 ? single : pair)
         {
-            if (part.Sequence is { } index)
-                result.Add(sequences[index].ConvertAll(token => token with { TypeId = part.TypeId }));
+            if (place.Sequence is { } index)
+                result.Add(parts[index] with { Tokens = parts[index].Tokens.ConvertAll(token => token with { TypeId = place.TypeId }) });
             else if (addSpecialTokens)
-                result.Add([.. part.Special.Select(token => new Token(token.Id, token.Text, 0, 0, true, -1, part.TypeId, -1))]);
+                result.Add(new EncodedPart("", [.. place.Special.Select(token => new Token(token.Id, token.Text, 0, 0, true, -1, place.TypeId, -1))]));
         }
         return result;
     }
@@ -59,17 +62,17 @@ internal sealed class TemplatePostProcessor(TemplatePart[] single, TemplatePart[
 /// <summary>Takes the spaces that byte-level tokens carry out of their ranges.</summary>
 internal sealed class TrimOffsetsPostProcessor(bool addPrefixSpace) : PostProcessor
 {
-    public override List<List<Token>> Process(List<List<Token>> sequences, bool addSpecialTokens)
+    public override List<EncodedPart> Process(List<EncodedPart> parts, bool addSpecialTokens)
     {
-        foreach (var tokens in sequences)
+        foreach (var (text, tokens) in parts)
         {
             for (var i = 0; i < tokens.Count; i++)
-                tokens[i] = Trim(tokens[i], isFirst: i == 0);
+                tokens[i] = Trim(text, tokens[i], isFirst: i == 0);
         }
-        return sequences;
+        return parts;
     }
 
-    private Token Trim(Token token, bool isFirst)
+    private Token Trim(string original, Token token, bool isFirst)
     {
         var text = token.Text.AsSpan();
         var leading = 0;
@@ -78,16 +81,14 @@ internal sealed class TrimOffsetsPostProcessor(bool addPrefixSpace) : PostProces
         var trailing = 0;
         while (trailing < text.Length && IsSpace(text[^(trailing + 1)]))
             trailing++;
+        // The first space may be the one that was put in front of the text: it has no place of its own there.
+        if (leading > 0 && addPrefixSpace && (isFirst || token.Start == 0))
+            leading--;
         var (start, end) = (token.Start, token.End);
-        if (leading > 0)
-        {
-            // The first space may be the one that was put in front of the text: it has no place of its own there.
-            if (addPrefixSpace && (isFirst || start == 0))
-                leading--;
-            start = Math.Min(start + leading, end);
-        }
-        if (trailing > 0 && end >= trailing)
-            end = Math.Max(end - trailing, start);
+        for (; leading > 0 && start < end; leading--)
+            start += char.IsHighSurrogate(original[start]) && start + 1 < end ? 2 : 1;
+        for (; trailing > 0 && end > start; trailing--)
+            end -= char.IsLowSurrogate(original[end - 1]) && end - 1 > start ? 2 : 1;
         return token with { Start = start, End = end };
     }
 

@@ -11,9 +11,11 @@ internal abstract class PreTokenizer
 /// <summary>Pre-tokenizers one after the other.</summary>
 internal sealed class PreTokenizerSequence(PreTokenizer[] steps) : PreTokenizer
 {
+    public PreTokenizer[] Steps { get; } = steps;
+
     public override PreTokenizedText Apply(PreTokenizedText input, CancellationToken cancellation)
     {
-        foreach (var step in steps)
+        foreach (var step in Steps)
         {
             cancellation.ThrowIfCancellationRequested();
             input = step.Apply(input, cancellation);
@@ -114,4 +116,32 @@ internal sealed class BertPreTokenizer : PreTokenizer
     ]);
 
     public override PreTokenizedText Apply(PreTokenizedText input, CancellationToken cancellation) => steps.Apply(input, cancellation);
+}
+
+/// <summary>Pieces of a fixed number of code points.</summary>
+internal sealed class FixedLengthPreTokenizer(int length) : PreTokenizer
+{
+    public override PreTokenizedText Apply(PreTokenizedText input, CancellationToken cancellation)
+    {
+        var pieces = new List<Piece>();
+        foreach (var piece in input.Pieces)
+        {
+            if (!piece.IsText)
+            {
+                pieces.Add(piece);
+                continue;
+            }
+            var count = 0;
+            var start = piece.Start;
+            for (var at = piece.Start; at < piece.End;)
+            {
+                at += char.IsHighSurrogate(input.Text.Span[at]) ? 2 : 1;
+                if (++count % length != 0 && at < piece.End)
+                    continue;
+                pieces.Add(new Piece(start, at));
+                start = at;
+            }
+        }
+        return input with { Pieces = pieces };
+    }
 }

@@ -23,9 +23,10 @@ internal sealed class Vocabulary
     public IEnumerable<KeyValuePair<string, int>> Entries => ids;
 
     /// <exception cref="TokenizerException">An id that cannot index an embedding of any real model.</exception>
-    public static Vocabulary Create(Dictionary<string, int> ids)
+    /// <param name="size">One past the highest id, where that is more than the entries say.</param>
+    public static Vocabulary Create(Dictionary<string, int> ids, int size = 0)
     {
-        var highest = -1;
+        var highest = size - 1;
         foreach (var (text, id) in ids)
         {
             // Vocabularies have holes, but an id far beyond their size would only make us allocate.

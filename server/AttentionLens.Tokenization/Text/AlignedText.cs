@@ -117,7 +117,6 @@ internal sealed class AlignedText
         private int[] ends = new int[source.Length + 16];
         private int length;
 
-        /// <summary>Next unread code unit of the source, for <see cref="Put"/>.</summary>
         private int position;
 
         /// <summary>Drops <paramref name="count"/> code points of the source.</summary>
@@ -164,7 +163,22 @@ internal sealed class AlignedText
             position += count;
         }
 
+        /// <summary>Drops the source up to a code unit.</summary>
+        public void SkipTo(int index) => position = index;
+
+        /// <summary>Puts text in front of the next code point of the source, under its alignment.</summary>
+        public void Prepend(ReadOnlySpan<char> text)
+        {
+            var last = position + RuneLength(position) - 1;
+            foreach (var rune in text.EnumerateRunes())
+                Append(rune, source.OriginalStart(position), source.OriginalEnd(last));
+        }
+
+        /// <summary>Next unread code unit of the source.</summary>
         public int Position => position;
+
+        /// <summary>Code units written.</summary>
+        public int Length => length;
 
         public AlignedText Build() => new(chars, length, starts, ends);
 

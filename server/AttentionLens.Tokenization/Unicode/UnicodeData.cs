@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Frozen;
+using AttentionLens.Tokenization.Patterns;
 
 namespace AttentionLens.Tokenization.Unicode;
 
@@ -41,7 +42,18 @@ internal static class UnicodeData
         NonspacingMark = new CodePointSet(Section());
         Mark = new CodePointSet(Section());
         Han = new CodePointSet(Section());
+        var named = Section();
+        for (var at = 0; at < named.Length;)
+        {
+            var name = string.Concat(named.AsSpan(at + 1, named[at]).ToArray().Where(c => c != '_').Select(c => char.ToLowerInvariant((char)c)));
+            at += 1 + named[at];
+            Properties.Add(name, CodePointRanges.FromRanges(named[(at + 1)..(at + 1 + named[at])]));
+            at += 1 + named[at];
+        }
     }
+
+    /// <summary>Scripts, Alphabetic, Lowercase and Uppercase, by their names in lower case without '_'.</summary>
+    public static Dictionary<string, CodePointRanges> Properties { get; } = [];
 
     /// <summary>Punctuation (P) and the ASCII symbols.</summary>
     public static CodePointSet Punctuation { get; }

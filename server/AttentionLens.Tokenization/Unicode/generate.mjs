@@ -36,7 +36,7 @@ for (const p of all) {
 
 // Combining classes, found by how a mark sorts against one known mark of each class.
 const classes = [
-  [1, 0x0334], [6, 0x16ff0], [7, 0x093c], [8, 0x3099], [9, 0x094d], [10, 0x05b0], [11, 0x05b1], [12, 0x05b2], [13, 0x05b3],
+  [1, 0x0334], [7, 0x093c], [8, 0x3099], [9, 0x094d], [10, 0x05b0], [11, 0x05b1], [12, 0x05b2], [13, 0x05b3],
   [14, 0x05b4], [15, 0x05b5], [16, 0x05b6], [17, 0x05b7], [18, 0x05b8], [19, 0x05b9], [20, 0x05bb], [21, 0x05bc],
   [22, 0x05bd], [23, 0x05bf], [24, 0x05c1], [25, 0x05c2], [26, 0xfb1e], [27, 0x064b], [28, 0x064c], [29, 0x064d],
   [30, 0x0618], [31, 0x0619], [32, 0x061a], [33, 0x0651], [34, 0x0652], [35, 0x0670], [36, 0x0711], [84, 0x0c55],
@@ -45,15 +45,14 @@ const classes = [
   [228, 0x05ae], [230, 0x0300], [232, 0x0315], [233, 0x035c], [234, 0x035d], [240, 0x0345],
 ];
 const reorders = (a, b) => nfd.normalizeString(text(a, b)) === text(b, a) && a !== b;
+const isStarter = (p) => p !== 0x0334 && p !== 0x0345 && !reorders(p, 0x0334) && !reorders(0x0345, p); // the lowest and the highest class
+const known = classes.filter(([, mark]) => !isStarter(mark)); // less the marks that the reference does not know yet
 const combining = [];
 for (const p of all) {
-  const d = nfd.normalizeString(text(p));
-  if (d !== text(p)) continue;
-  const isStarter = !reorders(0x0345, p) && !reorders(p, 0x0334); // highest class before it, lowest class after it
-  const known = classes.find(([, mark]) => mark === p);
-  if (isStarter && !known) continue;
-  const [value] = known ?? classes.find(([, mark]) => !reorders(mark, p) && !reorders(p, mark));
-  combining.push(p, value);
+  if (nfd.normalizeString(text(p)) !== text(p) || isStarter(p)) continue;
+  const same = known.find(([, mark]) => !reorders(mark, p) && !reorders(p, mark));
+  const below = known.findLast(([, mark]) => reorders(p, mark)); // only the order of the classes matters
+  combining.push(p, same ? same[0] : below[0] + 1);
 }
 
 // Sets of code points as [first, last] ranges.
@@ -83,6 +82,27 @@ const sections = [
   ranges((c) => accents.normalizeString(c) === ''), // M
   ranges((c) => chinese.normalizeString(c).length > c.length), // Han, set apart by spaces
 ];
+
+// What .NET cannot say at all: properties that regular expressions name, from this Node.js's own Unicode data.
+const scripts = `Adlam Ahom Anatolian_Hieroglyphs Arabic Armenian Avestan Balinese Bamum Bassa_Vah Batak Bengali Bhaiksuki Bopomofo
+  Brahmi Braille Buginese Buhid Canadian_Aboriginal Carian Caucasian_Albanian Chakma Cham Cherokee Chorasmian Common Coptic Cuneiform
+  Cypriot Cypro_Minoan Cyrillic Deseret Devanagari Dives_Akuru Dogra Duployan Egyptian_Hieroglyphs Elbasan Elymaic Ethiopic Georgian
+  Glagolitic Gothic Grantha Greek Gujarati Gunjala_Gondi Gurmukhi Han Hangul Hanifi_Rohingya Hanunoo Hatran Hebrew Hiragana
+  Imperial_Aramaic Inherited Inscriptional_Pahlavi Inscriptional_Parthian Javanese Kaithi Kannada Katakana Kayah_Li Kharoshthi
+  Khitan_Small_Script Khmer Khojki Khudawadi Lao Latin Lepcha Limbu Linear_A Linear_B Lisu Lycian Lydian Mahajani Makasar Malayalam
+  Mandaic Manichaean Marchen Masaram_Gondi Medefaidrin Meetei_Mayek Mende_Kikakui Meroitic_Cursive Meroitic_Hieroglyphs Miao Modi
+  Mongolian Mro Multani Myanmar Nabataean Nandinagari New_Tai_Lue Newa Nko Nushu Nyiakeng_Puachue_Hmong Ogham Ol_Chiki Old_Hungarian
+  Old_Italic Old_North_Arabian Old_Permic Old_Persian Old_Sogdian Old_South_Arabian Old_Turkic Old_Uyghur Oriya Osage Osmanya
+  Pahawh_Hmong Palmyrene Pau_Cin_Hau Phags_Pa Phoenician Psalter_Pahlavi Rejang Runic Samaritan Saurashtra Sharada Shavian Siddham
+  SignWriting Sinhala Sogdian Sora_Sompeng Soyombo Sundanese Syloti_Nagri Syriac Tagalog Tagbanwa Tai_Le Tai_Tham Tai_Viet Takri Tamil
+  Tangsa Tangut Telugu Thaana Thai Tibetan Tifinagh Tirhuta Toto Ugaritic Vai Vithkuqi Wancho Warang_Citi Yezidi Yi Zanabazar_Square`
+  .split(/\s+/);
+const named = [
+  ...['Alphabetic', 'Lowercase', 'Uppercase'].map((name) => [name, ranges((c) => new RegExp(`\\p{${name}}`, 'u').test(c))]),
+  ...scripts.map((name) => [name, ranges(((expression) => (c) => expression.test(c))(new RegExp(`\\p{Script=${name}}`, 'u')))]),
+].flatMap(([name, members]) => [name.length, ...points(name), members.length, ...members]);
+sections.push(named);
+
 const flat = Int32Array.from(sections.flatMap((s) => [s.length, ...s]));
 writeFileSync(new URL('unicode.bin', import.meta.url), new Uint8Array(flat.buffer));
 console.log(sections.map((s) => s.length).join(' '), flat.byteLength);

@@ -11,6 +11,8 @@ export interface Scenario {
   /** What the host does with questions. */
   readonly answers?: 'normal' | 'never' | 'failed' | 'nothing-shown' | 'truncated';
   readonly state?: unknown;
+  /** False: a VS Code whose graphics card is blocked. */
+  readonly webgl?: boolean;
   /** The view that the panel opens with. */
   readonly tab?: Tab;
   readonly strings?: Record<string, string>;
@@ -34,6 +36,14 @@ declare global {
 }
 
 export function installFakeHost(scenario: Scenario): void {
+  if (scenario.webgl === false) {
+    const getContext = HTMLCanvasElement.prototype.getContext;
+    Object.defineProperty(HTMLCanvasElement.prototype, 'getContext', {
+      value(this: HTMLCanvasElement, kind: string, ...options: unknown[]) {
+        return kind === 'webgl2' ? null : Reflect.apply(getContext, this, [kind, ...options]);
+      },
+    });
+  }
   const words = ['[CLS]', ...scenario.words, '[SEP]'];
   const count = words.length;
   const isCausal = scenario.kind === 'decoder';

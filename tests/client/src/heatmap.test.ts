@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawn, launch, manyWords, openPanel, screenshot, sentence, seriousProblems } from './panel-page.js';
+import { drawn, launch, manyWords, openPanel, pixels, screenshot, sentence, seriousProblems } from './panel-page.js';
 import { themeNames } from './themes.js';
 
 let browser: Browser;
@@ -146,6 +146,47 @@ describe('the heatmap', () => {
     await page.close();
   });
 
+  it('draws the same without WebGL', async () => {
+    const pictures = await Promise.all(
+      [true, false].map(async webgl => {
+        const page = await drawn(await openPanel(browser, { ...scenario, webgl }));
+        const kind = await page.evaluate(() => {
+          const canvas = document.querySelector<HTMLCanvasElement>('canvas.matrix');
+          return canvas?.getContext('webgl2') ? 'webgl2' : 'canvas2d';
+        });
+        const { x, y, width, height } = (await page.locator('canvas.matrix').boundingBox()) ?? fail();
+        const clip = { x, y, width: Math.min(width, height), height: Math.min(width, height) };
+        const picture = await pixels(page, await page.screenshot({ clip }));
+        await page.close();
+        return { kind, picture };
+      }),
+    );
+    const [first, second] = pictures.map(({ picture }) => picture);
+    expect(pictures.map(({ kind }) => kind)).toEqual(['webgl2', 'canvas2d']);
+    expect(first?.length).toBe(second?.length);
+    // Edges of cells may fall on either side of a pixel, and a colour may round to its neighbour in the table.
+    const different = first?.filter((value, index) => Math.abs(value - (second?.[index] ?? 0)) > 8).length ?? 0;
+    expect(different / (first?.length ?? 1)).toBeLessThan(0.02);
+    expect(new Set(first).size).toBeGreaterThan(20);
+  });
+
+  it('zooms to the block that is brushed with Shift', async () => {
+    const page = await drawn(await openPanel(browser, { ...scenario, words: manyWords(126) }));
+    const { x, y } = (await page.locator('.frame').boundingBox()) ?? fail();
+    await page.mouse.move(x + 300, y + 300);
+    const before = await page.getByTestId('readout').innerText();
+    await page.keyboard.down('Shift');
+    await page.mouse.down();
+    await page.mouse.move(x + 380, y + 380, { steps: 3 });
+    await screenshot(page, 'heatmap-brush');
+    await page.mouse.up();
+    await page.keyboard.up('Shift');
+    const corner = (await page.locator('canvas.matrix').boundingBox()) ?? fail();
+    await page.mouse.move(corner.x + 5, corner.y + 5);
+    expect(await page.getByTestId('readout').innerText()).toBe(before);
+    await page.close();
+  });
+
   it.each([
     ['never', 'loading', 'Computing attention'],
     ['failed', 'failed', 'The model folder has no file model.safetensors.'],
@@ -165,3 +206,7 @@ describe('the heatmap', () => {
     await page.close();
   });
 });
+
+function fail(): never {
+  throw new Error('not laid out');
+}

@@ -78,6 +78,17 @@ export async function seriousProblems(page: PanelPage): Promise<string[]> {
   });
 }
 
+/** Red, green, blue and alpha of each pixel of a PNG. */
+export function pixels(page: Page, png: Buffer): Promise<number[]> {
+  return page.evaluate(async base64 => {
+    const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+    const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    context?.drawImage(image, 0, 0);
+    return [...(context?.getImageData(0, 0, image.width, image.height).data ?? [])];
+  }, png.toString('base64'));
+}
+
 export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: path.join(shots, `${name}.png`) });

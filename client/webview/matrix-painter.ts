@@ -1,0 +1,34 @@
+import type { Tile } from './matrix.js';
+import { MatrixCanvas } from './matrix-canvas.js';
+import { MatrixWebGl } from './matrix-webgl.js';
+import type { Area, Viewport } from './viewport.js';
+
+/** How weights become colours: a weight's unit value picks the entry of the table. */
+export interface Paint {
+  readonly colors: Uint32Array;
+  readonly scale: 'linear' | 'sqrt' | 'log';
+  /** The weight at the far end of the colours. */
+  readonly max: number;
+  /** Differences lie between -max and max, with zero in the middle of the colours. */
+  readonly isSigned: boolean;
+}
+
+export interface MatrixPainter {
+  draw(tile: Tile, paint: Paint, viewport: Viewport, area: Area): void;
+  dispose(): void;
+}
+
+/** WebGL2 where it is to be had, else Canvas2D, which can do the same. */
+export function createPainter(canvas: HTMLCanvasElement): MatrixPainter {
+  const context = canvas.getContext('webgl2', { alpha: true, antialias: false, preserveDrawingBuffer: true });
+  return context ? new MatrixWebGl(canvas, context) : new MatrixCanvas(canvas);
+}
+
+export function resize(canvas: HTMLCanvasElement, area: Area, ratio: number): void {
+  const width = Math.max(1, Math.round(area.width * ratio));
+  const height = Math.max(1, Math.round(area.height * ratio));
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  canvas.style.width = `${area.width}px`;
+  canvas.style.height = `${area.height}px`;
+}

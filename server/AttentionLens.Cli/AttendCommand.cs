@@ -1,0 +1,170 @@
+using System.CommandLine;
+using System.Globalization;
+using AttentionLens.Analysis;
+using AttentionLens.Cli.Formats;
+using AttentionLens.Models;
+
+namespace AttentionLens.Cli;
+
+/// <summary><c>attend</c>: one text through one model, its attention in one of several formats.</summary>
+internal static class AttendCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var input = new TextInput(terminal);
+        var pair = new Option<string?>("--pair") { Description = "A second text: the context of a question, the hypothesis of a premise.", HelpName = "TEXT" };
+        var target = new Option<string?>("--target") { Description = "What an encoder-decoder writes for the text.", HelpName = "TEXT" };
+        var model = ModelOption();
+        var ids = new Option<string?>("--ids") { Description = "Token ids instead of a text: \"5 7 9\".", HelpName = "IDS" };
+        var typeIds = new Option<string?>("--type-ids") { Description = "Token type ids that go with --ids.", HelpName = "IDS" };
+        var decoderIds = new Option<string?>("--decoder-ids") { Description = "Decoder token ids of an encoder-decoder.", HelpName = "IDS" };
+        var image = new Option<string?>("--image") { Description = "A PNG image for a vision model.", HelpName = "FILE" };
+        var tensors = new Option<string?>("--input") { Description = "Input tensors (input_ids, attention_mask, pixel_values, ...) from a safetensors file.", HelpName = "FILE" };
+        var layer = new Option<string?>("--layer") { Description = "A layer from 0, 'all' or 'mean'.", HelpName = "N|all|mean" };
+        var head = new Option<string?>("--head") { Description = "A head from 0, 'all' or 'mean'.", HelpName = "N|all|mean" };
+        var method = new Option<string>("--method") { Description = "How weights are made from attention.", DefaultValueFactory = _ => "raw", HelpName = "NAME" };
+        var special = new Option<string>("--special") { Description = "Special tokens and the attention sink: show, hide, renormalize.", DefaultValueFactory = _ => "show", HelpName = "HOW" };
+        var format = FormatOption(Format.Names);
+        var output = new Option<string?>("--output", "-o") { Description = "Write the result to a file.", HelpName = "FILE" };
+        special.OneOf(["show", "hide", "renormalize"]);
+        method.OneOf([.. Methods.All.Select(m => m.Name)]);
+
+        var command = new Command("attend", "Show which tokens of a text attend to which.")
+        {
+            input.Text, input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors, layer, head, method, special, format, output,
+        };
+        command.SetWork((parsed, cancellation) =>
+        {
+            var chosen = Format.Named(parsed.GetRequiredValue(format));
+            // Data formats hold everything unless told otherwise; pictures show one matrix.
+            var whole = chosen.IsData ? Selection.All : Selection.Mean;
+            var layers = parsed.GetValue(layer) is { } l ? Selection.Parse(l, "--layer") : whole;
+            var heads = parsed.GetValue(head) is { } h ? Selection.Parse(h, "--head") : whole;
+            var path = parsed.GetValue(output);
+            if (chosen.IsBinary && path is null && terminal.OutputIsTerminal)
+            {
+                throw new UsageException($"{chosen.Name} is binary; add -o FILE or redirect the output.");
+            }
+
+            var request = new Request(
+                input.Read(parsed), parsed.GetValue(pair), parsed.GetValue(target), Ids(parsed, ids), Ids(parsed, typeIds), Ids(parsed, decoderIds),
+                parsed.GetValue(image), parsed.GetValue(tensors));
+            request.Check();
+            var analysis = Methods.Named(parsed.GetRequiredValue(method));
+
+            var folder = ModelLocator.Resolve(parsed.GetValue(model));
+            using var loaded = LoadModel(terminal, folder, cancellation);
+            var (modelInput, sources, targets) = ModelInputs.Make(request, loaded.Info, loaded.Tokenizer, cancellation);
+            var keep = analysis.Needs | (chosen.WritesOutputs && analysis == Methods.Raw ? Keep.HiddenStates | Keep.Logits : Keep.Attention);
+            var trace = loaded.Forward(modelInput, keep, cancellation);
+            var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
+            var stacks = trace.Stacks.Select(stack =>
+            {
+                var patches = stack.Kind == AttentionKind.Vision ? ModelInputs.Patches(loaded.Info) : null;
+                var queries = stack.Kind is AttentionKind.Decoder or AttentionKind.Cross && loaded.Info.Kind == ModelKind.EncoderDecoder ? targets : patches ?? sources;
+                var keys = stack.Kind == AttentionKind.Cross ? sources : queries;
+                var view = analysis.Apply(trace, stack, cancellation);
+                return new StackResult(handling == SinkHandling.Show ? view : new SinkView(view, [.. keys.Select((t, i) => t.Special || (stack.Causal && i == 0))], handling), stack, queries, keys);
+            }).ToArray();
+            var result = new AttentionResult(trace, analysis.Name, layers, heads, stacks)
+            {
+                Text = request.Text,
+                Pair = request.Pair,
+                Target = request.Target,
+                Special = handling,
+            };
+            foreach (var stack in stacks)
+            {
+                _ = result.Selections(stack).Count(); // a layer or head that does not exist is said before anything is written
+            }
+
+            OutputFile.Write(terminal, path, stream => chosen.Write(result, stream, path is null ? terminal : terminal with { Color = false, OutputIsTerminal = false }, cancellation));
+        });
+        return command;
+    }
+
+    public static Option<string?> ModelOption() => new("--model", "-m")
+    {
+        Description = "A model folder, the name of an embedded model, or ORG/NAME in the Hugging Face cache; the embedded model when absent.",
+        HelpName = "DIR|NAME",
+    };
+
+    public static Option<string> FormatOption(IReadOnlyList<string> names)
+    {
+        var option = new Option<string>("--format")
+        {
+            Description = "How the result is written.",
+            DefaultValueFactory = _ => "table",
+            HelpName = string.Join('|', names),
+        };
+        option.OneOf(names);
+        return option;
+    }
+
+    public static Model LoadModel(Terminal terminal, string folder, CancellationToken cancellation)
+    {
+        using var progress = new Progress(terminal, $"loading {Path.GetFileName(folder)}");
+        return Model.Load(folder, progress, cancellation);
+    }
+
+    private static int[]? Ids(ParseResult parsed, Option<string?> option)
+    {
+        if (parsed.GetValue(option) is not { } text)
+        {
+            return null;
+        }
+
+        var parts = text.Split([' ', ',', '\t', '\r', '\n', '[', ']'], StringSplitOptions.RemoveEmptyEntries);
+        return [.. parts.Select(part => int.TryParse(part, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id)
+            ? id
+            : throw new UsageException($"{option.Name} takes whole numbers such as \"5 7 9\", not '{part}'."))];
+    }
+}
+
+/// <summary>What <c>attend</c> was given to read.</summary>
+internal sealed record Request(
+    string? Text, string? Pair, string? Target, int[]? Ids, int[]? TypeIds, int[]? DecoderIds, string? Image, string? Tensors)
+{
+    public void Check()
+    {
+        if (Tensors is not null && (Text ?? Pair ?? Target ?? Image) is not null | Ids is not null | TypeIds is not null | DecoderIds is not null)
+        {
+            throw new UsageException("--input holds all inputs; give no text, ids or image beside it.");
+        }
+
+        if (Text is not null && Ids is not null)
+        {
+            throw new UsageException("Give either a text or --ids, not both.");
+        }
+
+        if (Text is null && Ids is null && Tensors is null && Image is null)
+        {
+            throw new UsageException("There is nothing to read: give TEXT, -f FILE, --ids, --image or --input.");
+        }
+
+        if (Text is null && Pair is not null)
+        {
+            throw new UsageException("--pair needs a first text: TEXT or -f FILE.");
+        }
+
+        if (TypeIds is not null && TypeIds.Length != Ids?.Length)
+        {
+            throw new UsageException("--type-ids needs --ids of the same number.");
+        }
+
+        if (Target is not null && DecoderIds is not null)
+        {
+            throw new UsageException("Give either --target or --decoder-ids, not both.");
+        }
+
+        if (Text is not null && string.IsNullOrWhiteSpace(Text))
+        {
+            throw new CommandException("The text is empty; give at least one word.");
+        }
+
+        if (Ids is { Length: 0 })
+        {
+            throw new UsageException("--ids is empty; give at least one id.");
+        }
+    }
+}

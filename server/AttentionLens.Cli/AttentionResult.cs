@@ -1,0 +1,55 @@
+using System.Globalization;
+using AttentionLens.Analysis;
+using AttentionLens.Models;
+
+namespace AttentionLens.Cli;
+
+/// <summary>One row or column of an attention matrix: a token of a text, an id without text, or an image patch.</summary>
+internal sealed record AttendedToken(int Id, string Text, int Start, int End, bool Special, int Sequence, int TypeId);
+
+/// <summary>One attention stack of a run with the tokens on its two sides.</summary>
+internal sealed record StackResult(AttentionView View, AttentionStack Stack, AttendedToken[] Queries, AttendedToken[] Keys)
+{
+    /// <summary>"encoder", "decoder", "cross" or "vision".</summary>
+    public string Name => View.Kind.ToString().ToLowerInvariant();
+}
+
+/// <summary>What <c>attend</c> found, for every format to write.</summary>
+internal sealed record AttentionResult(AttentionTrace Trace, string Method, Selection Layers, Selection Heads, StackResult[] Stacks)
+{
+    public ModelInfo Model => Trace.Model;
+
+    public string? Text { get; init; }
+
+    public string? Pair { get; init; }
+
+    public string? Target { get; init; }
+
+    public SinkHandling Special { get; init; }
+
+    /// <summary>The asked-for matrices of a stack in order.</summary>
+    public IEnumerable<HeadSelection> Selections(StackResult stack)
+    {
+        foreach (var layer in Layers.Of(stack.View.Layers, "layer"))
+        {
+            // A method that joins heads has one matrix per layer, whichever head was asked for.
+            foreach (var head in stack.View.Heads == 1 && stack.Stack.Heads > 1 ? [null] : Heads.Of(stack.View.Heads, "head"))
+            {
+                yield return new HeadSelection(layer, head);
+            }
+        }
+    }
+
+    /// <summary>The oracle's name of a stack's tensors: "attentions", "cross_attentions", "text_hidden_states", ...</summary>
+    public string TensorName(StackResult stack, string what) => (Model.Kind, stack.View.Kind) switch
+    {
+        (ModelKind.TextVision, AttentionKind.Vision) => "vision_" + what,
+        (ModelKind.TextVision, _) => "text_" + what,
+        (_, AttentionKind.Cross) => "cross_" + what,
+        (ModelKind.EncoderDecoder, AttentionKind.Decoder) => "decoder_" + what,
+        _ => what,
+    };
+
+    /// <summary>"layer 3", "mean" and the like for file and tensor names.</summary>
+    public static string Label(int? index) => index?.ToString(CultureInfo.InvariantCulture) ?? "mean";
+}

@@ -1,0 +1,182 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using AttentionLens.Cli.Text;
+using AttentionLens.Models;
+using AttentionLens.Tokenization;
+
+namespace AttentionLens.Cli;
+
+/// <summary><c>model list|show|check</c>: which models there are and whether a folder works.</summary>
+internal static class ModelCommand
+{
+    public static Command Create(Terminal terminal) => new("model", "List, describe and check models.")
+    {
+        List(terminal),
+        Show(terminal),
+        Check(terminal),
+    };
+
+    private static Command List(Terminal terminal)
+    {
+        var format = AttendCommand.FormatOption(["table", "json"]);
+        var command = new Command("list", "List the embedded models and those in the Hugging Face cache.") { format };
+        command.SetWork((parsed, _) =>
+        {
+            var models = EmbeddedModels.Names().Select(name => Entry(name, "embedded", EmbeddedModels.Folder(name))).OfType<ListedModel>().ToArray();
+            OutputFile.Write(terminal, null, stream =>
+            {
+                if (parsed.GetValue(format) == "json")
+                {
+                    JsonSerializer.Serialize(stream, models, CliJson.Default.ListedModelArray);
+                    stream.Write("\n"u8);
+                    return;
+                }
+
+                using var writer = Writer(stream);
+                foreach (var model in models)
+                {
+                    writer.WriteLine(DisplayText.Clean($"{model.Name,-20} {model.Source,-10} {model.Folder}"));
+                }
+            });
+            if (models.Length == 0)
+            {
+                terminal.Error.WriteLine("No models are installed; give a model folder with --model.");
+            }
+        });
+        return command;
+    }
+
+    private static Command Show(Terminal terminal)
+    {
+        var name = NameArgument();
+        var format = AttendCommand.FormatOption(["table", "json"]);
+        var command = new Command("show", "Describe a model.") { name, format };
+        command.SetWork((parsed, cancellation) =>
+        {
+            var folder = ModelLocator.Resolve(parsed.GetValue(name));
+            using var model = AttendCommand.LoadModel(terminal, folder, cancellation);
+            var info = ModelSummary.Of(model.Info, model.Tokenizer);
+            OutputFile.Write(terminal, null, stream =>
+            {
+                if (parsed.GetValue(format) == "json")
+                {
+                    JsonSerializer.Serialize(stream, info, CliJson.Default.ModelSummary);
+                    stream.Write("\n"u8);
+                    return;
+                }
+
+                using var writer = Writer(stream);
+                Line("name", info.Name);
+                Line("folder", info.Folder);
+                Line("type", $"{info.Type} ({info.Kind})");
+                Line("layers", info.DecoderLayers > 0 ? $"{info.Layers} + {info.DecoderLayers}" : Number(info.Layers));
+                Line("heads", info.DecoderHeads > 0 ? $"{info.Heads} + {info.DecoderHeads}" : Number(info.Heads));
+                Line("hidden size", Number(info.HiddenSize));
+                Line("longest text", info.MaxPositions is { } longest ? $"{Number(longest)} tokens" : "any");
+                Line("vocabulary", Number(info.VocabularySize));
+                Line("parameters", Number(info.Parameters));
+                Line("weights", string.Create(CultureInfo.InvariantCulture, $"{info.WeightBytes / 1e6:N1} MB"));
+                Line("predicts", info.Head);
+                Line("tokenizer", info.Tokenizer is { } size ? $"{Number(size)} tokens" : "none (give --ids)");
+                Line("fingerprint", info.Fingerprint);
+
+                void Line(string label, string value) => writer.WriteLine(DisplayText.Clean($"{label,-14}{value}"));
+            });
+        });
+        return command;
+    }
+
+    private static Command Check(Terminal terminal)
+    {
+        var name = NameArgument();
+        var command = new Command("check", "Load a model and run it once: does it work here?") { name };
+        command.SetWork((parsed, cancellation) =>
+        {
+            var folder = ModelLocator.Resolve(parsed.GetValue(name));
+            using var model = AttendCommand.LoadModel(terminal, folder, cancellation);
+            var info = model.Info;
+            var tokenizer = model.Tokenizer;
+            if (tokenizer is not null && info.VocabularySize > 0 && tokenizer.VocabularySize > info.VocabularySize)
+            {
+                throw new CommandException(string.Create(CultureInfo.InvariantCulture,
+                    $"The tokenizer of {info.Name} has {tokenizer.VocabularySize} tokens but the model only {info.VocabularySize}; they do not belong together."));
+            }
+
+            var trace = model.Forward(CheckInput(info, tokenizer), Keep.Attention, cancellation);
+            foreach (var stack in trace.Stacks)
+            {
+                CheckStack(info, stack);
+            }
+
+            OutputFile.Write(terminal, null, stream =>
+            {
+                using var writer = Writer(stream);
+                var without = tokenizer is null ? ", no tokenizer" : "";
+                writer.WriteLine(DisplayText.Clean(string.Create(CultureInfo.InvariantCulture,
+                    $"{info.Name} works: {info.ModelType}, {info.Layers + info.DecoderLayers} layers, {info.Parameters:N0} parameters{without}.")));
+            });
+        });
+        return command;
+    }
+
+    private static ModelInput CheckInput(ModelInfo info, Tokenizer? tokenizer)
+    {
+        PixelValues? pixels = null;
+        if (info.Patches is { } grid)
+        {
+            // Whether an image is grey or in colour is the model's to say: the refusal of 3 channels names 1.
+            pixels = new PixelValues(new float[3 * grid.Rows * grid.Columns * grid.PatchSize * grid.PatchSize], 3, grid.Rows * grid.PatchSize, grid.Columns * grid.PatchSize);
+        }
+
+        var ids = info.Kind == ModelKind.Vision ? [] : tokenizer?.Encode("This is a test.").Ids() ?? [.. Enumerable.Range(0, Math.Min(8, info.VocabularySize))];
+        return new ModelInput { InputIds = ids, Pixels = pixels, DecoderInputIds = info.Kind == ModelKind.EncoderDecoder ? [info.DecoderStartToken ?? 0] : null };
+    }
+
+    private static void CheckStack(ModelInfo info, AttentionStack stack)
+    {
+        var row = new float[stack.Keys];
+        for (var layer = 0; layer < stack.Layers; layer++)
+        {
+            for (var head = 0; head < stack.Heads; head++)
+            {
+                stack.Row(layer, head, stack.Queries - 1, row);
+                if (!(Math.Abs(row.Sum() - 1) < 1e-3)) // also false for NaN
+                {
+                    throw new CommandException($"{info.Name} computes nonsense in layer {layer}, head {head}: its weights are damaged; download it again.");
+                }
+            }
+        }
+    }
+
+    private static Argument<string?> NameArgument() => new("MODEL")
+    {
+        Description = "A model folder, the name of an embedded model, or ORG/NAME in the Hugging Face cache.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static ListedModel? Entry(string name, string source, string? folder) => folder is null ? null : new ListedModel(name, source, folder);
+
+    private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
+
+    private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+}
+
+internal sealed record ListedModel(string Name, string Source, string Folder);
+
+internal sealed record ModelSummary(
+    string Name, string Folder, string Type, string Kind, int Layers, int DecoderLayers, int Heads, int DecoderHeads, int HiddenSize,
+    int? MaxPositions, int VocabularySize, long Parameters, long WeightBytes, string Head, int? Tokenizer, string Fingerprint)
+{
+    public static ModelSummary Of(ModelInfo info, Tokenizer? tokenizer) => new(
+        info.Name, info.Folder, info.ModelType, JsonNamingPolicy.CamelCase.ConvertName(info.Kind.ToString()), info.Layers, info.DecoderLayers,
+        info.Heads, info.DecoderHeads, info.HiddenSize, info.MaxPositions == int.MaxValue ? null : info.MaxPositions, info.VocabularySize,
+        info.Parameters, info.WeightBytes, JsonNamingPolicy.CamelCase.ConvertName(info.Head.ToString()), tokenizer?.VocabularySize, info.Fingerprint);
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(ListedModel[]))]
+[JsonSerializable(typeof(ModelSummary))]
+internal sealed partial class CliJson : JsonSerializerContext;

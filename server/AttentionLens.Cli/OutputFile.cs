@@ -1,0 +1,73 @@
+namespace AttentionLens.Cli;
+
+/// <summary>Where a result goes: stdout, or a file that appears whole or not at all.</summary>
+internal static class OutputFile
+{
+    public static void Write(Terminal terminal, string? path, Action<Stream> write)
+    {
+        if (path is null or "-")
+        {
+            using var buffered = new BufferedStream(new Unclosed(terminal.Output), 1 << 16);
+            write(buffered);
+            return;
+        }
+
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
+        if (!Directory.Exists(folder))
+        {
+            throw new CommandException($"The folder '{folder}' does not exist.");
+        }
+
+        if (Directory.Exists(path))
+        {
+            throw new CommandException($"'{path}' is a folder; name a file.");
+        }
+
+        // A device or pipe cannot be replaced by a rename.
+        if (File.Exists(path) && (File.GetAttributes(path) & FileAttributes.Device) != 0)
+        {
+            using var device = File.OpenWrite(path);
+            write(device);
+            return;
+        }
+
+        var temporary = Path.Combine(folder, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
+        try
+        {
+            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            {
+                write(stream);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    /// <summary>Keeps stdout open when the buffer over it is disposed.</summary>
+    private sealed class Unclosed(Stream inner) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override void Flush() => inner.Flush();
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
+    }
+}

@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace AttentionLens.Cli;
+
+/// <summary>A layer or head as given on the command line: one, all of them, or their mean.</summary>
+internal readonly record struct Selection(int? Index, bool IsMean)
+{
+    public static readonly Selection All = new(null, false);
+
+    public static readonly Selection Mean = new(null, true);
+
+    public bool IsAll => Index is null && !IsMean;
+
+    public static Selection Parse(string text, string option) => text switch
+    {
+        "all" => All,
+        "mean" => Mean,
+        _ => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+            ? new Selection(index, false)
+            : throw new UsageException($"{option} takes a number from 0, 'all' or 'mean', not '{text}'."),
+    };
+
+    /// <summary>The indices to answer for; null stands for the mean.</summary>
+    public IEnumerable<int?> Of(int count, string what)
+    {
+        if (Index >= count)
+        {
+            throw new CommandException(count == 1
+                ? $"There is no {what} {Index}: there is only {what} 0."
+                : $"There is no {what} {Index}: this attention has {what}s 0 to {count - 1}.");
+        }
+
+        return IsAll ? Enumerable.Range(0, count).Select(i => (int?)i) : [Index];
+    }
+
+    public override string ToString() => Index?.ToString(CultureInfo.InvariantCulture) ?? (IsMean ? "mean" : "all");
+}
