@@ -71,6 +71,37 @@ public sealed unsafe class PackedMatrix : IDisposable
     public PackedMatrix Append(ReadOnlySpan<BFloat16> weight, int outputs, bool transposed = false) =>
         Append<BFloat16, FromBFloat16>(weight, outputs, transposed);
 
+    /// <summary>The weights of one output, [Inputs].</summary>
+    public void CopyRow(int output, Span<float> row)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(output);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(output, Outputs);
+        Check.Length(row.Length, Inputs, nameof(row));
+        float* source = Panel(output / PanelWidth) + (output % PanelWidth);
+        for (int k = 0; k < Inputs; k++)
+        {
+            row[k] = source[(nint)k * PanelWidth];
+        }
+    }
+
+    /// <summary>The same weights with outputs and inputs exchanged, packed anew.</summary>
+    public PackedMatrix Transpose()
+    {
+        PackedMatrix result = new(Inputs, Outputs);
+        float[] row = new float[Inputs];
+        for (int output = 0; output < Outputs; output++)
+        {
+            CopyRow(output, row);
+            for (int k = 0; k < row.Length; k++)
+            {
+                result.Panel(k / PanelWidth)[((nint)output * PanelWidth) + (k % PanelWidth)] = row[k];
+            }
+        }
+
+        result.Filled = Inputs;
+        return result;
+    }
+
     /// <summary>Frees the memory; no product with it may be under way.</summary>
     public void Dispose() => _data.Dispose();
 

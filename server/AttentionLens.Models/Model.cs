@@ -10,6 +10,7 @@ public sealed class Model : IDisposable
     private readonly Weights weights;
     private readonly Network network;
     private readonly int[] separators;
+    private readonly TransposedWeights transposed = new();
     private readonly Lock closing = new();
     private int running;
     private bool disposed;
@@ -25,6 +26,8 @@ public sealed class Model : IDisposable
     }
 
     public ModelInfo Info { get; }
+
+    internal Network Network => network;
 
     /// <summary>The folder's tokenizer; null when it has none that can be used (<see cref="TokenizerProblem"/>): token ids still run.</summary>
     public Tokenizer? Tokenizer { get; }
@@ -149,6 +152,36 @@ public sealed class Model : IDisposable
         }
     }
 
+    /// <summary>
+    /// The derivative of a prediction by the embedding output and by every attention weight. Costs about three forward passes and, while it
+    /// runs, one head's queries x keys.
+    /// </summary>
+    /// <param name="input">As for <see cref="Forward(ModelInput, Keep, CancellationToken)"/>.</param>
+    /// <param name="target">y = sum of weighted logits.</param>
+    /// <param name="attention">Sees each head's weights and dy by them; last layer first, cross-attention of a layer before its self-attention, decoder before encoder.</param>
+    /// <param name="embeddings">Stands in for hidden state 0 [n, hidden] (integrated gradients); null = the input's own.</param>
+    /// <param name="decoderEmbeddings">The same for the decoder of an encoder-decoder.</param>
+    /// <param name="cancellation">Checked per layer.</param>
+    /// <exception cref="ModelException">The model has no head, or has parts without derivative here (Longformer, CLIP); or see <see cref="Forward(ModelInput, Keep, CancellationToken)"/>.</exception>
+    public GradientResult Gradient(
+        ModelInput input,
+        IReadOnlyList<LogitTerm> target,
+        AttentionGradientSink? attention = null,
+        float[]? embeddings = null,
+        float[]? decoderEmbeddings = null,
+        CancellationToken cancellation = default)
+    {
+        Enter();
+        try
+        {
+            return new GradientPass(network, Info, transposed, Pool, cancellation).Run(input, target, attention, embeddings, decoderEmbeddings);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
     /// <summary>Frees the weights, once passes under way have ended.</summary>
     public void Dispose()
     {
@@ -196,6 +229,7 @@ public sealed class Model : IDisposable
 
     private void Free()
     {
+        transposed.Dispose();
         weights.Release();
         checkpoint.Dispose();
     }

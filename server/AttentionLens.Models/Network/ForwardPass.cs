@@ -328,13 +328,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
         }
 
         int total = x.Length / hidden;
-        int[] rows = head.Rows switch
-        {
-            HeadRows.All => input.LogitPositions ?? [.. Enumerable.Range(0, total)],
-            HeadRows.First => [0],
-            HeadRows.LastEnd => [Math.Max(0, Array.FindLastIndex(ids, id => network.EndTokens.Contains(id)))],
-            _ => [Math.Max(0, Array.FindLastIndex(ids, id => id != network.PaddingId))],
-        };
+        int[] rows = RowsOf(head, input, ids, total);
         foreach (int row in rows)
         {
             if ((uint)row >= (uint)total)
@@ -351,6 +345,15 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
             outputs["end_logits"] = new Tensor([.. Enumerable.Range(0, rows.Length).Select(i => logits.Data[(2 * i) + 1])], [rows.Length]);
         }
     }
+
+    /// <summary>The rows of the last hidden state that a head reads.</summary>
+    public int[] RowsOf(Head head, ModelInput input, int[] ids, int total) => head.Rows switch
+    {
+        HeadRows.All => input.LogitPositions ?? [.. Enumerable.Range(0, total)],
+        HeadRows.First => [0],
+        HeadRows.LastEnd => [Math.Max(0, Array.FindLastIndex(ids, id => network.EndTokens.Contains(id)))],
+        _ => [Math.Max(0, Array.FindLastIndex(ids, id => id != network.PaddingId))],
+    };
 
     /// <summary>Scores of the head at some rows of the last hidden state.</summary>
     public Tensor Logits(Head head, int[] rows, ReadOnlySpan<float> x, int hidden)

@@ -24,8 +24,8 @@ internal sealed class Rotary(double[] frequencies)
         return result;
     }
 
-    /// <summary>Turns <paramref name="heads"/> consecutive heads of one row.</summary>
-    public void Apply(Span<float> row, int heads, int headSize, int position)
+    /// <summary>Turns <paramref name="heads"/> consecutive heads of one row; <paramref name="back"/> by the opposite angle, as gradients go.</summary>
+    public void Apply(Span<float> row, int heads, int headSize, int position, bool back = false)
     {
         Angles angles = Table(position + 1);
         ReadOnlySpan<float> cosine = angles.Cosines.AsSpan(position * Half, Half);
@@ -38,8 +38,9 @@ internal sealed class Rotary(double[] frequencies)
             {
                 float x = first[i];
                 float y = second[i];
-                first[i] = (x * cosine[i]) - (y * sine[i]);
-                second[i] = (y * cosine[i]) + (x * sine[i]);
+                float s = back ? -sine[i] : sine[i];
+                first[i] = (x * cosine[i]) - (y * s);
+                second[i] = (y * cosine[i]) + (x * s);
             }
         }
     }
