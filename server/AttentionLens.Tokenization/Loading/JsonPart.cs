@@ -47,6 +47,7 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
 
     public int Integer(string name, int fallback) => Optional(name)?.Integer() ?? fallback;
 
+    /// <summary>The elements. They keep the array's path: an index each would cost more than reading a vocabulary.</summary>
     public IEnumerable<JsonPart> Items()
     {
         if (Kind != JsonValueKind.Array)
@@ -55,11 +56,13 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
 
         static IEnumerable<JsonPart> Walk(JsonPart array)
         {
-            var index = 0;
             foreach (var item in array.Element.EnumerateArray())
-                yield return new JsonPart(item, $"{array.Path}[{index++}]");
+                yield return new JsonPart(item, array.Path);
         }
     }
+
+    /// <summary>An element of an array that has it.</summary>
+    public JsonPart Item(int index) => new(Element[index], Path);
 
     public IEnumerable<(string Name, JsonPart Value)> Members()
     {

@@ -1,7 +1,7 @@
 namespace AttentionLens.Tokenization.Loading;
 
 /// <summary>Which token is [CLS], which the padding, ...: as the configuration says, else by the customary spellings.</summary>
-internal sealed class SpecialTokenRoles(TokenizerPipeline pipeline, JsonPart? config, JsonPart? specialMap)
+internal sealed class SpecialTokenRoles(TokenizerPipeline pipeline, FolderConfiguration config)
 {
     public SpecialTokens Tokens() => new(
         Find("cls_token", "[CLS]"),
@@ -14,13 +14,9 @@ internal sealed class SpecialTokenRoles(TokenizerPipeline pipeline, JsonPart? co
 
     private int? Find(string role, params ReadOnlySpan<string> customary)
     {
-        foreach (var source in (ReadOnlySpan<JsonPart?>)[config, specialMap])
+        foreach (var source in (ReadOnlySpan<JsonPart?>)[config.Tokenizer, config.SpecialMap])
         {
-            if (source is not { IsObject: true } map || map.Optional(role) is not { } value)
-                continue;
-            // Either the spelling itself or an added token written out.
-            var text = value.IsString ? value.Text() : value.IsObject && value.Optional("content") is { IsString: true } content ? content.Text() : null;
-            if (text is not null && Id(text) is { } id)
+            if (FolderConfiguration.Spelling(source, role) is { } text && Id(text) is { } id)
                 return id;
         }
         foreach (var spelling in customary)

@@ -9,7 +9,7 @@ internal static class TokenizerFolder
     /// <summary>The largest tokenizer.json in use (Gemma 3) has 33 MB.</summary>
     private const long LargestFile = 256L << 20;
 
-    private static readonly string[] SentencePieceNames = ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "source.spm"];
+    private static readonly string[] SentencePieceNames = ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model"];
 
     public static bool Exists(string folder) => Directory.Exists(folder)
         && (Has(folder, "tokenizer.json") || Has(folder, "vocab.txt") || (Has(folder, "vocab.json") && Has(folder, "merges.txt"))
@@ -19,41 +19,56 @@ internal static class TokenizerFolder
     {
         if (!Directory.Exists(folder))
             throw new TokenizerException($"The model folder '{folder}' does not exist.");
-        var files = new FolderFiles(folder);
-        var config = files.Json("tokenizer_config.json");
-        var specialMap = files.Json("special_tokens_map.json");
-        TokenizerPipeline pipeline;
+        using var files = new FolderFiles(folder);
+        var config = new FolderConfiguration(files.Json("tokenizer_config.json"), files.Json("special_tokens_map.json"), files.Json("config.json"));
         try
         {
-            if (files.Json("tokenizer.json") is { } json)
-                pipeline = TokenizerJson.Load(json);
-            else if (files.Lines("vocab.txt") is { } vocabulary)
-                pipeline = VocabularyFiles.WordPiece(vocabulary, config);
-            else
-                throw new TokenizerException(
-                    "The folder holds no tokenizer: tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece model is needed.");
+            var pipeline = Load(files, config);
+            return new Tokenizer(pipeline, new SpecialTokenRoles(pipeline, config).Tokens(), MaxLength(config.Tokenizer), files.Fingerprint());
         }
         catch (TokenizerException problem)
         {
             throw new TokenizerException($"The tokenizer in '{folder}' cannot be used. {problem.Message}");
         }
-        var roles = new SpecialTokenRoles(pipeline, config, specialMap);
-        return new Tokenizer(pipeline, roles.Tokens(), MaxLength(config), files.Fingerprint());
+    }
+
+    private static TokenizerPipeline Load(FolderFiles files, FolderConfiguration config)
+    {
+        if (files.Json("tokenizer.json") is { } json)
+            return TokenizerJson.Load(json);
+        if (files.Lines("vocab.txt") is { } vocabulary)
+            return VocabularyFiles.WordPiece(vocabulary, config);
+        if (files.Lines("merges.txt") is { } merges && files.Json("vocab.json") is { } ids)
+            return VocabularyFiles.BytePairs(ids, merges, config);
+        foreach (var name in SentencePieceNames)
+        {
+            if (files.Bytes(name) is { } model)
+                return VocabularyFiles.SentencePiece(model, config);
+        }
+        throw new TokenizerException(
+            "It needs tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece model (spiece.model, sentencepiece.bpe.model, tokenizer.model).");
     }
 
     private static bool Has(string folder, string name) => File.Exists(Path.Combine(folder, name));
 
     private static int? MaxLength(JsonPart? config) =>
         // "No limit" is written as 1e30.
-        config?.Optional("model_max_length") is { Element.ValueKind: JsonValueKind.Number } length
+        config is { IsObject: true } map && map.Optional("model_max_length") is { Element.ValueKind: JsonValueKind.Number } length
         && length.Element.TryGetInt32(out var value) && value is > 0 and < 100_000_000 ? value : null;
 
-    /// <summary>Reads files once, within bounds, and hashes what was read.</summary>
-    private sealed class FolderFiles(string folder)
+    /// <summary>Reads files once, within bounds, and hashes what was read. Parsed files live until it is disposed.</summary>
+    private sealed class FolderFiles(string folder) : IDisposable
     {
+        private readonly List<JsonDocument> documents = [];
         private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
         public string Fingerprint() => Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
+
+        public void Dispose()
+        {
+            hash.Dispose();
+            documents.ForEach(document => document.Dispose());
+        }
 
         public JsonPart? Json(string name)
         {
@@ -61,8 +76,9 @@ internal static class TokenizerFolder
                 return null;
             try
             {
-                using var document = JsonDocument.Parse(WithoutBom(bytes));
-                return new JsonPart(document.RootElement.Clone(), name);
+                var document = JsonDocument.Parse(WithoutBom(bytes));
+                documents.Add(document);
+                return new JsonPart(document.RootElement, name);
             }
             catch (JsonException problem)
             {

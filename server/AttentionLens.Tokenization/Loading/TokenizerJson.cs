@@ -16,23 +16,11 @@ internal static class TokenizerJson
         var normalizer = root.Optional("normalizer") is { } n ? Normalizer(n) : null;
         var preTokenizer = root.Optional("pre_tokenizer") is { } p ? PreTokenizer(p) : null;
         var model = Model(root.Required("model"));
-        // A byte-level step right before the model need not write the bytes out: the model can read them from the text.
-        if (model is BytePairEncoding { CanReadBytes: true } bytePairs && WithoutBytes(preTokenizer) is { } onText)
-            (preTokenizer, model) = (onText, bytePairs.OnBytes());
         var postProcessor = root.Optional("post_processor") is { } post ? PostProcessor(post) : null;
         var decoder = root.Optional("decoder") is { } d ? Decoder(d) : null;
         var added = root.Optional("added_tokens") is { } tokens ? AddedTokens(tokens, model.Vocabulary) : [];
-        return new TokenizerPipeline(new AddedTokens(added, normalizer), preTokenizer, model, postProcessor, decoder);
+        return TokenizerPipeline.Create(added, normalizer, preTokenizer, model, postProcessor, decoder);
     }
-
-    /// <summary>The pre-tokenizer without its last step's writing of bytes; null when it does not end so.</summary>
-    private static PreTokenizer? WithoutBytes(PreTokenizer? preTokenizer) => preTokenizer switch
-    {
-        ByteLevelPreTokenizer byteLevel => byteLevel.OnText(),
-        PreTokenizerSequence { Steps: [.. var before, var last] } when WithoutBytes(last) is { } replaced
-            => new PreTokenizerSequence([.. before, replaced]),
-        _ => null,
-    };
 
     private static List<AddedToken> AddedTokens(JsonPart part, Vocabulary vocabulary)
     {
@@ -111,6 +99,7 @@ internal static class TokenizerJson
                 new LiteralPattern(part.Required("delimiter").Text()), SplitBehavior.Removed),
             "ByteLevel" => new ByteLevelPreTokenizer(part.Flag("add_prefix_space", true), part.Flag("use_regex", true)),
             "Metaspace" => Metaspace(part),
+            "UnicodeScripts" => new UnicodeScriptsPreTokenizer(),
             "FixedLength" => new FixedLengthPreTokenizer(
                 part.Integer("length", 5) is > 0 and var length ? length : throw part.Wrong("a positive length")),
             "WhitespaceSplit" => new SplitPreTokenizer(CharacterPattern.WhiteSpace, SplitBehavior.Removed),
@@ -194,38 +183,43 @@ internal static class TokenizerJson
 
     private static (string, double) Scored(JsonPart part)
     {
-        var element = part.Element;
-        return part.IsArray && element.GetArrayLength() == 2
-            ? (new JsonPart(element[0], part.Path).Text(), new JsonPart(element[1], part.Path).Number())
+        return part.IsArray && part.Element.GetArrayLength() == 2
+            ? (part.Item(0).Text(), part.Item(1).Number())
             : throw part.Wrong("a piece and its score");
     }
 
     private static BytePairEncoding BytePairs(JsonPart part)
     {
-        var merges = new List<(string, string)>();
-        foreach (var merge in part.Required("merges").Items())
+        var list = part.Required("merges");
+        var merges = new List<MergeRule>(list.IsArray ? list.Element.GetArrayLength() : 0);
+        foreach (var merge in list.Items())
         {
             if (merge.IsArray)
             {
                 merges.Add(merge.Element.GetArrayLength() == 2
-                    ? (new JsonPart(merge.Element[0], merge.Path).Text(), new JsonPart(merge.Element[1], merge.Path).Text())
+                    ? new MergeRule(merge.Item(0).Text().AsMemory(), merge.Item(1).Text().AsMemory())
                     : throw merge.Wrong("a pair of tokens"));
                 continue;
             }
-            var text = merge.Text();
-            var space = text.IndexOf(' ', StringComparison.Ordinal);
-            if (space < 0 || text.IndexOf(' ', space + 1) >= 0)
-                throw merge.Wrong("two tokens and a space between them");
-            merges.Add((text[..space], text[(space + 1)..]));
+            merges.Add(ParseMerge(merge.Text()) ?? throw merge.Wrong("two tokens and a space between them"));
         }
         return new BytePairEncoding(ReadVocabulary(part.Required("vocab")), merges, new BytePairOptions(
             part.Optional("unk_token")?.Text(), part.Text("continuing_subword_prefix", ""), part.Text("end_of_word_suffix", ""),
             part.Flag("fuse_unk", false), part.Flag("byte_fallback", false), part.Flag("ignore_merges", false)));
     }
 
-    private static Vocabulary ReadVocabulary(JsonPart part)
+    /// <summary>"left right", null when it is anything else.</summary>
+    internal static MergeRule? ParseMerge(string text)
     {
-        var ids = new Dictionary<string, int>();
+        var space = text.IndexOf(' ', StringComparison.Ordinal);
+        return space >= 0 && text.IndexOf(' ', space + 1) < 0
+            ? new MergeRule(text.AsMemory(0, space), text.AsMemory(space + 1))
+            : null;
+    }
+
+    internal static Vocabulary ReadVocabulary(JsonPart part)
+    {
+        var ids = new Dictionary<string, int>(part.IsObject ? part.Element.GetPropertyCount() : 0);
         foreach (var (token, id) in part.Members())
             ids[token] = id.Integer();
         return Vocabulary.Create(ids);

@@ -31,6 +31,9 @@ internal sealed class CodePointRanges
 
     public static CodePointRanges Word { get; } = Where(CodePoints.IsWord);
 
+    /// <summary>\w outside a class and for \b, where Oniguruma also counts the superscripts and fractions of Latin-1.</summary>
+    public static CodePointRanges WordOutsideClass { get; } = Word.Union(new([0xB2, 0xB3, 0xB9, 0xB9, 0xBC, 0xBE]));
+
     public static CodePointRanges Digit { get; } = InCategories(category => category == UnicodeCategory.DecimalDigitNumber);
 
     public static CodePointRanges HexDigit { get; } = new(['0', '9', 'A', 'F', 'a', 'f']);

@@ -259,6 +259,12 @@ internal sealed class RegexParser
             case 'Z':
                 at++;
                 return new RegexNode.Anchor(AnchorKind.TextEndBeforeNewline);
+            case 'w':
+                at++;
+                return new RegexNode.Set(CodePointRanges.WordOutsideClass);
+            case 'W':
+                at++;
+                return new RegexNode.Set(CodePointRanges.WordOutsideClass.Negate());
             case 'R':
                 at++;
                 return new RegexNode.Atomic(new RegexNode.Alternate(

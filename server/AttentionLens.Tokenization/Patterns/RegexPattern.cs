@@ -15,6 +15,8 @@ internal sealed class RegexPattern : TextPattern
 {
     private const long LargestMemo = 1L << 31; // bits: 256 MB
 
+    private static readonly CodePointSet Words = new(CodePointRanges.WordOutsideClass.ToArray());
+
     private readonly string pattern;
     private readonly Instruction[] program;
     private readonly bool hasEmptyLoop;
@@ -294,8 +296,8 @@ internal sealed class RegexPattern : TextPattern
 
         private readonly bool IsBoundary(int position)
         {
-            var before = position > 0 && CodePoints.IsWord(CodePoints.Before(text, position));
-            var after = position < text.Length && CodePoints.IsWord(CodePoints.At(text, position));
+            var before = position > 0 && Words.Contains(CodePoints.Before(text, position));
+            var after = position < text.Length && Words.Contains(CodePoints.At(text, position));
             return before != after;
         }
 

@@ -51,8 +51,7 @@ internal static class UnicodeProperties
         "cntrl" => InCategory(UnicodeCategory.Control),
         "digit" => CodePointRanges.Digit,
         "lower" => UnicodeData.Properties["lowercase"],
-        "punct" => CodePointRanges.InCategories(category => Categories[(int)category][0] == 'p')
-            .Union(CodePointRanges.FromRanges(['$', '$', '+', '+', '<', '>', '^', '^', '`', '`', '|', '|', '~', '~'])),
+        "punct" => CodePointRanges.InCategories(category => Categories[(int)category][0] is 'p' or 's'),
         "space" => CodePointRanges.Space,
         "upper" => UnicodeData.Properties["uppercase"],
         "xdigit" => CodePointRanges.HexDigit,

@@ -2,6 +2,9 @@ using System.Text;
 
 namespace AttentionLens.Tokenization.Subwords;
 
+/// <summary>Two tokens that merge; memory, so that reading half a million of them copies no text.</summary>
+internal readonly record struct MergeRule(ReadOnlyMemory<char> Left, ReadOnlyMemory<char> Right);
+
 /// <param name="UnknownToken">Stands for characters that the vocabulary lacks; without it they are dropped.</param>
 /// <param name="ContinuingPrefix">Put before every character but the first of a word.</param>
 /// <param name="EndOfWordSuffix">Put after the last character of a word.</param>
@@ -24,21 +27,22 @@ internal sealed class BytePairEncoding : SubwordModel
     private readonly int[] alphabetTokens = new int[256];
 
     /// <exception cref="TokenizerException">A merge names a token that the vocabulary lacks.</exception>
-    public BytePairEncoding(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> mergeList, BytePairOptions options)
+    public BytePairEncoding(Vocabulary vocabulary, IReadOnlyList<MergeRule> rules, BytePairOptions options)
         : base(vocabulary)
     {
         this.options = options;
-        merges = new PairTable(mergeList.Count);
+        merges = new PairTable(rules.Count);
         var joined = new char[256];
-        for (var rank = 0; rank < mergeList.Count; rank++)
+        for (var rank = 0; rank < rules.Count; rank++)
         {
-            var (left, right) = mergeList[rank];
-            var skip = right.StartsWith(options.ContinuingPrefix, StringComparison.Ordinal) ? options.ContinuingPrefix.Length : 0;
+            var left = rules[rank].Left.Span;
+            var right = rules[rank].Right.Span;
+            var skip = right.StartsWith(options.ContinuingPrefix) ? options.ContinuingPrefix.Length : 0;
             var length = left.Length + right.Length - skip;
             if (length > joined.Length)
                 joined = new char[length * 2];
             left.CopyTo(joined);
-            right.AsSpan(skip).CopyTo(joined.AsSpan(left.Length));
+            right[skip..].CopyTo(joined.AsSpan(left.Length));
             merges.Set(Need(left), Need(right), rank, Need(joined.AsSpan(0, length)));
         }
         unknown = options.UnknownToken is { } token ? vocabulary.Find(token) : null;
