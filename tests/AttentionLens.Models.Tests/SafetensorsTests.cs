@@ -50,6 +50,25 @@ public sealed class SafetensorsTests
         Assert.Equal(want, file.ReadFloats("x"));
     }
 
+    [Fact]
+    public void Every_half_widens_as_the_runtime_widens_it()
+    {
+        byte[] data = new byte[2 * 65536];
+        for (int i = 0; i < 65536; i++)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(data.AsSpan(2 * i), (ushort)i);
+        }
+
+        using TemporaryFolder folder = new();
+        using SafetensorsFile file = Open(folder, """{"x":{"dtype":"F16","shape":[65536],"data_offsets":[0,131072]}}""", data);
+        float[] widened = file.ReadFloats("x");
+        for (int i = 0; i < 65536; i++)
+        {
+            float want = (float)BitConverter.UInt16BitsToHalf((ushort)i);
+            Assert.True(float.IsNaN(want) ? float.IsNaN(widened[i]) : BitConverter.SingleToInt32Bits(want) == BitConverter.SingleToInt32Bits(widened[i]), $"{i:x4}: {widened[i]}, not {want}");
+        }
+    }
+
     [Theory]
     [InlineData("""{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 4, "lies at bytes 0 to 8 of 4; download it again")]
     [InlineData("""{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 8, "its tensors take 4 bytes but 8 follow")]

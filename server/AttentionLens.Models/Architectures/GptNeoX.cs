@@ -38,7 +38,7 @@ internal static class GptNeoXArchitecture
                 Rotary = RotaryPositions.Read(
                     config,
                     config.Number("rotary_emb_base", config.Number("rope_theta", 10000)),
-                    (int)(headSize * config.Number("rotary_pct", config.Number("partial_rotary_factor", 0.25f))),
+                    (int)(headSize * config.Number("rotary_pct", (config.Section("rope_parameters") ?? config).Number("partial_rotary_factor", 0.25f))),
                     headSize),
                 Blocks = Architecture.Layers(config.Size("num_hidden_layers", 44), i =>
                 {

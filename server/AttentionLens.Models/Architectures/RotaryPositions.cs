@@ -3,15 +3,18 @@ namespace AttentionLens.Models;
 /// <summary>Rotary frequencies from a configuration, scaled where <c>rope_scaling</c> says so.</summary>
 internal static class RotaryPositions
 {
+    /// <summary>The base and the scaling: <c>rope_theta</c> and <c>rope_scaling</c>, which transformers 5 writes together as <c>rope_parameters</c>.</summary>
     public static Rotary Read(ModelConfig config, double theta, int dimensions, int headSize)
     {
+        ModelConfig? parameters = config.Section("rope_parameters");
+        theta = parameters?.Number("rope_theta", (float)theta) ?? theta;
         if (dimensions < 2 || dimensions % 2 != 0 || dimensions > headSize || theta <= 1)
         {
             throw new ModelException($"config.json: rotary positions of base {theta} on {dimensions} of a head's {headSize} dimensions are not possible.");
         }
 
         double[] frequencies = Rotary.Frequencies(theta, dimensions);
-        if (config.Section("rope_scaling") is { } scaling)
+        if ((config.Section("rope_scaling") ?? parameters) is { } scaling)
         {
             string type = scaling.Text("rope_type", scaling.Text("type", "default"));
             frequencies = type switch

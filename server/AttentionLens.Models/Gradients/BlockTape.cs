@@ -95,7 +95,7 @@ internal sealed class BlockTape
         for (int i = 0; i < rows; i++)
         {
             Span<float> row = both.AsSpan(i * (width + keyWidth), width + keyWidth);
-            stack.Rotary?.Apply(row, stack.Heads + stack.KeyHeads, stack.HeadSize, i);
+            stack.Rotary?.Apply(row, 1, stack.Heads + stack.KeyHeads, stack.HeadSize, i);
             row[..width].CopyTo(queries.AsSpan(i * width));
             row[width..].CopyTo(keys.AsSpan(i * keyWidth));
         }
@@ -155,10 +155,10 @@ internal sealed class BlockTape
         return result;
     }
 
-    private static float[] Normed(Norm norm, float[] x)
+    private float[] Normed(Norm norm, float[] x)
     {
         float[] result = new float[x.Length];
-        StackRunner.Apply(norm, x, x.Length / norm.Width, result);
+        StackRunner.Apply(norm, x, x.Length / norm.Width, result, pool);
         return result;
     }
 }

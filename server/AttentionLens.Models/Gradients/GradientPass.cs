@@ -187,10 +187,10 @@ internal sealed class GradientPass(Network network, ModelInfo info, TransposedWe
         return result;
     }
 
-    private static float[] Normed(Norm norm, float[] x)
+    private float[] Normed(Norm norm, float[] x)
     {
         float[] result = new float[x.Length];
-        StackRunner.Apply(norm, x, x.Length / norm.Width, result);
+        StackRunner.Apply(norm, x, x.Length / norm.Width, result, pool);
         return result;
     }
 }

@@ -51,7 +51,7 @@ internal static class Embedder
 
         if (embedding.Norm is { } norm)
         {
-            StackRunner.Apply(norm, rows, count, rows);
+            StackRunner.Apply(norm, rows, count, rows, pool);
         }
 
         if (embedding.Projection is { } projection)
@@ -94,7 +94,7 @@ internal static class Embedder
         Vectors.AddScaled(embedding.Positions, 1, result[..(embedding.Tokens * hidden)]);
         if (embedding.Norm is { } norm)
         {
-            StackRunner.Apply(norm, result, embedding.Tokens, result);
+            StackRunner.Apply(norm, result, embedding.Tokens, result, pool);
         }
     }
 }

@@ -383,7 +383,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
                     StackRunner.Apply(step.Linear, current, count, step.Activation, next, pool);
                     if (step.Norm is { } norm)
                     {
-                        StackRunner.Apply(norm, next, count, next);
+                        StackRunner.Apply(norm, next, count, next, pool);
                     }
 
                     current = next;

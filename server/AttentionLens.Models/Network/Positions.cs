@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace AttentionLens.Models;
 
 /// <summary>
@@ -24,24 +26,39 @@ internal sealed class Rotary(double[] frequencies)
         return result;
     }
 
-    /// <summary>Turns <paramref name="heads"/> consecutive heads of one row; <paramref name="back"/> by the opposite angle, as gradients go.</summary>
-    public void Apply(Span<float> row, int heads, int headSize, int position, bool back = false)
+    /// <summary>Turns all heads of consecutive rows, the first standing at <paramref name="position"/>; <paramref name="back"/> by the opposite angle, as gradients go.</summary>
+    public void Apply(Span<float> x, int rows, int heads, int headSize, int position, bool back = false)
     {
-        Angles angles = Table(position + 1);
-        ReadOnlySpan<float> cosine = angles.Cosines.AsSpan(position * Half, Half);
-        ReadOnlySpan<float> sine = angles.Sines.AsSpan(position * Half, Half);
-        for (int h = 0; h < heads; h++)
+        Angles angles = Table(position + rows);
+        for (int r = 0; r < rows; r++)
         {
-            Span<float> first = row.Slice(h * headSize, Half);
-            Span<float> second = row.Slice((h * headSize) + Half, Half);
-            for (int i = 0; i < first.Length; i++)
+            ReadOnlySpan<float> cosines = angles.Cosines.AsSpan((position + r) * Half, Half);
+            ReadOnlySpan<float> sines = angles.Sines.AsSpan((position + r) * Half, Half);
+            for (int h = 0; h < heads; h++)
             {
-                float x = first[i];
-                float y = second[i];
-                float s = back ? -sine[i] : sine[i];
-                first[i] = (x * cosine[i]) - (y * s);
-                second[i] = (y * cosine[i]) + (x * s);
+                Span<float> head = x.Slice(((r * heads) + h) * headSize, 2 * Half);
+                Turn(head[..Half], head[Half..], cosines, sines, back ? -1 : 1);
             }
+        }
+    }
+
+    private static void Turn(Span<float> first, Span<float> second, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines, float direction)
+    {
+        int i = 0;
+        for (; i <= first.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector<float> x = new(first[i..]);
+            Vector<float> y = new(second[i..]);
+            Vector<float> cosine = new(cosines[i..]);
+            Vector<float> sine = new Vector<float>(sines[i..]) * direction;
+            ((x * cosine) - (y * sine)).CopyTo(first[i..]);
+            ((y * cosine) + (x * sine)).CopyTo(second[i..]);
+        }
+
+        for (; i < first.Length; i++)
+        {
+            float sine = sines[i] * direction;
+            (first[i], second[i]) = ((first[i] * cosines[i]) - (second[i] * sine), (second[i] * cosines[i]) + (first[i] * sine));
         }
     }
 
@@ -56,7 +73,7 @@ internal sealed class Rotary(double[] frequencies)
 
         lock (growing)
         {
-            int rows = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(positions, 64));
+            int rows = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(positions, 64));
             float[] cosines = new float[rows * Half];
             float[] sines = new float[rows * Half];
             for (int p = 0; p < rows; p++)

@@ -74,7 +74,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
 
         if (stack.FinalNorm is { } norm)
         {
-            Apply(norm, x, rows, x);
+            Apply(norm, x, rows, x, pool);
         }
 
         if (stack.FinalNormInHidden && stack.Blocks.Length > 0)
@@ -88,7 +88,31 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         }
     }
 
-    internal static void Apply(Norm norm, ReadOnlySpan<float> x, int rows, Span<float> result)
+    /// <summary>Row by row, shared by the pool's threads: beside a fast matrix product a serial norm would be felt.</summary>
+    internal static unsafe void Apply(Norm norm, ReadOnlySpan<float> x, int rows, Span<float> result, WorkerPool pool)
+    {
+        const int RowsPerPart = 32;
+        int parts = (rows + RowsPerPart - 1) / RowsPerPart;
+        fixed (float* source = x)
+        fixed (float* target = result)
+        {
+            NormRows body = new(norm, source, target, rows, parts);
+            pool.For(parts, ref body);
+        }
+    }
+
+    private readonly unsafe struct NormRows(Norm norm, float* source, float* target, int rows, int parts) : IPoolBody
+    {
+        public void Run(int part, int worker)
+        {
+            int first = (int)((long)rows * part / parts);
+            int count = (int)((long)rows * (part + 1) / parts) - first;
+            long offset = (long)first * norm.Width;
+            Apply(norm, new ReadOnlySpan<float>(source + offset, count * norm.Width), count, new Span<float>(target + offset, count * norm.Width));
+        }
+    }
+
+    private static void Apply(Norm norm, ReadOnlySpan<float> x, int rows, Span<float> result)
     {
         if (norm.Bias is null)
         {
@@ -117,7 +141,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         }
 
         Span<float> normed = scratch.Normed((long)RowBlock * hidden)[..(count * hidden)];
-        Apply(norm, chunk, count, normed);
+        Apply(norm, chunk, count, normed, pool);
         return normed;
     }
 
@@ -127,29 +151,47 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         ReadOnlySpan<float> input = Normed(block.SelfNorm, Chunk(x, first, count), count);
         Attention attention = block.Self;
         int width = attention.Query.Outputs;
-        Span<float> projected = scratch.Projected((long)RowBlock * width)[..(count * width)];
-        Apply(attention.Query, input, count, Activation.None, projected, pool);
-        Apply(attention.Value, input, count, Activation.None, scratch.Values((long)rows * valueWidth).AsSpan(first * valueWidth, count * valueWidth), pool);
+        if (sequences is [{ } single])
+        {
+            // The usual case: products land where the trace keeps them.
+            int position = single.Rows + first;
+            Span<float> kept = single.QueryKey[layer].AsSpan(position * width, count * width);
+            Apply(attention.Query, input, count, Activation.None, kept, pool);
+            Apply(attention.Value, input, count, Activation.None, Values(single, layer, rows).Slice(first * valueWidth, count * valueWidth), pool);
+            stack.Rotary?.Apply(kept, count, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
+            return;
+        }
 
+        Span<float> projected = scratch.Projected((long)RowBlock * width)[..(count * width)];
+        Span<float> values = scratch.Values((long)rows * valueWidth).AsSpan(first * valueWidth, count * valueWidth);
+        Apply(attention.Query, input, count, Activation.None, projected, pool);
+        Apply(attention.Value, input, count, Activation.None, values, pool);
         int row = 0;
         for (int i = 0; i < sequences.Count; i++)
         {
             SequenceState sequence = sequences[i];
-            for (int r = Math.Max(first, row); r < Math.Min(first + count, row + counts[i]); r++)
+            int from = Math.Max(first, row);
+            int share = Math.Min(first + count, row + counts[i]) - from;
+            if (share > 0)
             {
-                int position = sequence.Rows + r - row;
-                Span<float> kept = sequence.QueryKey[layer].AsSpan(position * width, width);
-                projected.Slice((r - first) * width, width).CopyTo(kept);
-                stack.Rotary?.Apply(kept, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
-                if (sequence.Values is { } values)
+                int position = sequence.Rows + from - row;
+                Span<float> kept = sequence.QueryKey[layer].AsSpan(position * width, share * width);
+                projected.Slice((from - first) * width, share * width).CopyTo(kept);
+                stack.Rotary?.Apply(kept, share, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
+                if (sequence.Values is { } own)
                 {
-                    scratch.Values((long)rows * valueWidth).AsSpan(r * valueWidth, valueWidth).CopyTo(values[layer].AsSpan(position * valueWidth));
+                    values.Slice((from - first) * valueWidth, share * valueWidth).CopyTo(own[layer].AsSpan(position * valueWidth));
                 }
             }
 
             row += counts[i];
         }
     }
+
+    /// <summary>Where the values of a single sequence's new rows go: into what it keeps, else into scratch.</summary>
+    private Span<float> Values(SequenceState sequence, int layer, int rows) => sequence.Values is { } own
+        ? own[layer].AsSpan(sequence.Rows * valueWidth, rows * valueWidth)
+        : scratch.Values((long)rows * valueWidth).AsSpan(0, rows * valueWidth);
 
     private void AttendSelf(int layer, Block block, ReadOnlySpan<int> counts, Span<float> x, int rows)
     {
@@ -295,7 +337,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         Add(block.Self.Output, context, count, chunk);
         if (stack.Norms == NormPlace.After)
         {
-            Apply(block.SelfNorm, chunk, count, chunk);
+            Apply(block.SelfNorm, chunk, count, chunk, pool);
         }
     }
 
@@ -306,7 +348,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         Add(block.Cross!.Output, scratch.Context((long)rows * contextWidth).Slice(first * contextWidth, count * contextWidth), count, chunk); // the caller has checked
         if (stack.Norms == NormPlace.After)
         {
-            Apply(block.CrossNorm!, chunk, count, chunk); // a block with cross-attention has its norm
+            Apply(block.CrossNorm!, chunk, count, chunk, pool); // a block with cross-attention has its norm
         }
     }
 
@@ -335,7 +377,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         Add(feedForward.Down, inner, count, chunk);
         if (stack.Norms == NormPlace.After)
         {
-            Apply(block.FeedForwardNorm, chunk, count, chunk);
+            Apply(block.FeedForwardNorm, chunk, count, chunk, pool);
         }
     }
 

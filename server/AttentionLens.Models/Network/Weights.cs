@@ -1,3 +1,4 @@
+using System.Buffers;
 using AttentionLens.Kernels;
 
 namespace AttentionLens.Models;
@@ -8,6 +9,9 @@ namespace AttentionLens.Models;
 /// </summary>
 internal sealed class Weights
 {
+    /// <summary>Values read at a time.</summary>
+    private const int Step = 1 << 20;
+
     private readonly Checkpoint checkpoint;
     private readonly string prefix;
     private readonly Loading loading;
@@ -58,13 +62,7 @@ internal sealed class Weights
     /// <summary>A whole tensor of the given shape.</summary>
     public float[] Tensor(string name, params ReadOnlySpan<int> shape)
     {
-        Demand(name);
-        int[] stored = checkpoint.Shape(prefix + name);
-        if (!stored.AsSpan().SequenceEqual(shape))
-        {
-            throw new ModelException($"Tensor '{prefix}{name}' has shape {Shapes.Text(stored)}, but config.json calls for {Shapes.Text(shape.ToArray())}.");
-        }
-
+        CheckShape(name, shape);
         long count = 1;
         foreach (int size in shape)
         {
@@ -77,7 +75,7 @@ internal sealed class Weights
         }
 
         float[] values = GC.AllocateUninitializedArray<float>((int)count);
-        Read(prefix + name, values);
+        Read(prefix + name, 0, values);
         return values;
     }
 
@@ -93,32 +91,43 @@ internal sealed class Weights
     public Norm RmsNorm(string name, int width, float epsilon, float offset = 0) => new(Tensor($"{name}.weight", width), null, epsilon, offset);
 
     /// <summary><c>NAME.weight</c> [outputs, inputs] (or [inputs, outputs]: GPT-2's Conv1D) and <c>NAME.bias</c> where it is stored.</summary>
-    public Linear Linear(string name, int outputs, int inputs, bool transposed = false) =>
-        Build(Read(name, outputs, inputs, transposed));
+    public Linear Linear(string name, int outputs, int inputs, bool transposed = false) => transposed
+        ? Build(Read(name, outputs, inputs, transposed))
+        : Stacked(inputs, (name, outputs));
 
-    /// <summary>Several matrices of the same inputs on top of each other, as one.</summary>
+    /// <summary>Several matrices of the same inputs on top of each other, as one. Each is packed as it is read: no second copy is ever whole.</summary>
     public Linear Stacked(int inputs, params ReadOnlySpan<(string Name, int Outputs)> parts)
     {
         int outputs = 0;
-        foreach ((_, int rows) in parts)
+        bool biased = false;
+        foreach ((string name, int rows) in parts)
         {
-            outputs += rows;
+            CheckShape($"{name}.weight", [rows, inputs]);
+            outputs = checked(outputs + rows);
+            biased |= Has($"{name}.bias");
         }
 
-        RawLinear whole = new(GC.AllocateUninitializedArray<float>(checked(outputs * inputs)), [], outputs, inputs);
-        float[] bias = new float[outputs];
-        bool biased = false;
+        PackedMatrix packed = new(outputs, inputs);
+        float[] bias = new float[biased ? outputs : 0];
         int at = 0;
         foreach ((string name, int rows) in parts)
         {
-            RawLinear part = Read(name, rows, inputs);
-            part.Weight.CopyTo(whole.Weight.AsSpan(at * inputs));
-            part.Bias.CopyTo(bias.AsSpan(at));
-            biased |= part.Bias.Length > 0;
+            int step = Math.Clamp(Step / inputs, 1, rows);
+            float[] buffer = ArrayPool<float>.Shared.Rent(checked(step * inputs));
+            for (int row = 0; row < rows; row += step)
+            {
+                int count = Math.Min(step, rows - row);
+                Span<float> values = buffer.AsSpan(0, count * inputs);
+                Read(prefix + name + ".weight", (long)row * inputs, values);
+                packed.Append(values, count);
+            }
+
+            ArrayPool<float>.Shared.Return(buffer);
+            Optional($"{name}.bias", rows)?.CopyTo(bias.AsSpan(at));
             at += rows;
         }
 
-        return Build(whole with { Bias = biased ? bias : [] });
+        return Own(packed, bias);
     }
 
     /// <summary>The values of a linear map before packing, always [outputs, inputs], for maps that are stored fused and must be split.</summary>
@@ -146,16 +155,7 @@ internal sealed class Weights
     public Linear Build(RawLinear raw) => Build(raw.Weight, raw.Bias, raw.Outputs, raw.Inputs);
 
     /// <summary>Packs a matrix [outputs, inputs]; the model that these weights belong to frees it.</summary>
-    public Linear Build(ReadOnlySpan<float> weight, float[] bias, int outputs, int inputs)
-    {
-        PackedMatrix packed = PackedMatrix.Pack(weight, outputs, inputs);
-        lock (loading.Packed)
-        {
-            loading.Packed.Add(packed);
-        }
-
-        return new Linear(packed, bias);
-    }
+    public Linear Build(ReadOnlySpan<float> weight, float[] bias, int outputs, int inputs) => Own(PackedMatrix.Pack(weight, outputs, inputs), bias);
 
     /// <summary>Frees every matrix packed from these weights.</summary>
     public void Release()
@@ -171,6 +171,16 @@ internal sealed class Weights
         }
     }
 
+    private Linear Own(PackedMatrix packed, float[] bias)
+    {
+        lock (loading.Packed)
+        {
+            loading.Packed.Add(packed);
+        }
+
+        return new Linear(packed, bias);
+    }
+
     private void Demand(string name)
     {
         if (!Has(name))
@@ -179,14 +189,23 @@ internal sealed class Weights
         }
     }
 
-    private void Read(string name, Span<float> destination)
+    private void CheckShape(string name, ReadOnlySpan<int> shape)
+    {
+        Demand(name);
+        int[] stored = checkpoint.Shape(prefix + name);
+        if (!stored.AsSpan().SequenceEqual(shape))
+        {
+            throw new ModelException($"Tensor '{prefix}{name}' has shape {Shapes.Text(stored)}, but config.json calls for {Shapes.Text(shape.ToArray())}.");
+        }
+    }
+
+    private void Read(string name, long first, Span<float> destination)
     {
         // In steps, so that cancelling takes effect within a step and progress moves inside a large embedding.
-        const int Step = 1 << 22;
         for (int at = 0; at < destination.Length; at += Step)
         {
             int count = Math.Min(Step, destination.Length - at);
-            checkpoint.Read(name, at, destination.Slice(at, count));
+            checkpoint.Read(name, first + at, destination.Slice(at, count));
             loading.Advance(count);
         }
     }

@@ -171,7 +171,7 @@ internal sealed class DoubleReference(Network network)
         {
             Array.Clear(probe);
             probe[i] = 1;
-            rotary.Apply(probe, 1, size, position);
+            rotary.Apply(probe, 1, 1, size, position);
             (cosines[i], sines[i]) = (probe[i], probe[i + half]);
         }
 
