@@ -20,12 +20,16 @@ public enum SinkHandling
 public readonly record struct SinkResult(SinkHandling Handling, float Share)
 {
     /// <summary>One clause for the user, always to be shown with the weights.</summary>
-    public override string ToString() => Handling switch
+    public override string ToString()
     {
-        SinkHandling.Show => string.Create(CultureInfo.InvariantCulture, $"special tokens shown ({Share:P0} of the weight)"),
-        SinkHandling.Hide => string.Create(CultureInfo.InvariantCulture, $"special tokens hidden ({Share:P0} of the weight)"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"special tokens hidden ({Share:P0} of the weight), the rest renormalized"),
-    };
+        var share = string.Create(CultureInfo.InvariantCulture, $"{MathF.Round(Share * 100)}% of the weight");
+        return Handling switch
+        {
+            SinkHandling.Show => $"special tokens shown ({share})",
+            SinkHandling.Hide => $"special tokens hidden ({share})",
+            _ => $"special tokens hidden ({share}), the rest renormalized",
+        };
+    }
 }
 
 /// <summary>

@@ -5,7 +5,14 @@ using AttentionLens.Models;
 namespace AttentionLens.Cli;
 
 /// <summary>One row or column of an attention matrix: a token of a text, an id without text, or an image patch.</summary>
-internal sealed record AttendedToken(int Id, string Text, int Start, int End, bool Special, int Sequence, int TypeId);
+internal sealed record AttendedToken(int Id, string Text, int Start, int End, bool Special, int Sequence, int TypeId)
+{
+    /// <summary>For an unknown token the text that it stands for.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>What people read: "[UNK] naïve" rather than "[UNK]" alone.</summary>
+    public string Shown => Source is null ? Text : $"{Text} {Source}";
+}
 
 /// <summary>One attention stack of a run with the tokens on its two sides.</summary>
 internal sealed record StackResult(AttentionView View, AttentionStack Stack, AttendedToken[] Queries, AttendedToken[] Keys)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Text;
+using AttentionLens.Analysis;
 using AttentionLens.Cli.Text;
 using AttentionLens.Models;
 using AttentionLens.Tokenization;
@@ -51,7 +52,7 @@ internal static class CommandLine
     private static (int Status, string Message) Explain(Exception error) => error switch
     {
         UsageException => (WrongUsage, error.Message),
-        CommandException or ModelException or TokenizerException => (Failed, error.Message),
+        CommandException or ModelException or TokenizerException or MethodException => (Failed, error.Message),
         OperationCanceledException => (Failed, "Cancelled."),
         OutOfMemoryException => (Failed, "Not enough memory for this text; give a shorter one, or one layer and head."),
         IOException or UnauthorizedAccessException => (Failed, error.Message),

@@ -5,17 +5,19 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AttentionLens.Cli.Text;
 using AttentionLens.Models;
+using AttentionLens.Models.Hub;
 using AttentionLens.Tokenization;
 
 namespace AttentionLens.Cli;
 
-/// <summary><c>model list|show|check</c>: which models there are and whether a folder works.</summary>
+/// <summary><c>model list|show|pull|check</c>: which models there are, getting one, and whether it works.</summary>
 internal static class ModelCommand
 {
-    public static Command Create(Terminal terminal) => new("model", "List, describe and check models.")
+    public static Command Create(Terminal terminal) => new("model", "List, describe, download and check models.")
     {
         List(terminal),
         Show(terminal),
+        Pull(terminal),
         Check(terminal),
     };
 
@@ -25,7 +27,8 @@ internal static class ModelCommand
         var command = new Command("list", "List the embedded models and those in the Hugging Face cache.") { format };
         command.SetWork((parsed, _) =>
         {
-            var models = EmbeddedModels.Names().Select(name => Entry(name, "embedded", EmbeddedModels.Folder(name))).OfType<ListedModel>().ToArray();
+            var models = EmbeddedModels.Names().Select(name => Entry(name, "embedded", EmbeddedModels.Folder(name))).OfType<ListedModel>()
+                .Concat(Cached()).ToArray();
             OutputFile.Write(terminal, null, stream =>
             {
                 if (parsed.GetValue(format) == "json")
@@ -36,9 +39,10 @@ internal static class ModelCommand
                 }
 
                 using var writer = Writer(stream);
+                var width = models.Length == 0 ? 0 : models.Max(m => DisplayText.Width(m.Name));
                 foreach (var model in models)
                 {
-                    writer.WriteLine(DisplayText.Clean($"{model.Name,-20} {model.Source,-10} {model.Folder}"));
+                    writer.WriteLine($"{DisplayText.Fit(DisplayText.Clean(model.Name), width)}  {model.Source,-8}  {DisplayText.Clean(model.Folder)}");
                 }
             });
             if (models.Length == 0)
@@ -87,6 +91,59 @@ internal static class ModelCommand
             });
         });
         return command;
+    }
+
+    private static Command Pull(Terminal terminal)
+    {
+        var id = new Argument<string>("ORG/NAME") { Description = "The model's name on the Hub." };
+        var revision = new Option<string>("--revision") { Description = "A branch, tag or commit.", DefaultValueFactory = _ => "main", HelpName = "NAME" };
+        var command = new Command("pull", "Download a model from the Hub into the Hugging Face cache and print its folder.") { id, revision };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var name = parsed.GetRequiredValue(id);
+            using var client = new HubClient(HubOptions.FromEnvironment());
+            string folder;
+            using (var bar = new Progress(terminal, $"downloading {name}"))
+            {
+                var progress = new Relay(p => bar.Report(p.Total > 0 ? (double)p.Done / p.Total : 0));
+                folder = await client.PullAsync(name, parsed.GetRequiredValue(revision), progress, cancellation).ConfigureAwait(false);
+            }
+
+            OutputFile.Write(terminal, null, stream =>
+            {
+                using var writer = Writer(stream);
+                writer.WriteLine(folder);
+            });
+        });
+        return command;
+    }
+
+    /// <summary>Reports at once; Progress of the framework would post to the thread pool and arrive after the end.</summary>
+    private sealed class Relay(Action<PullProgress> report) : IProgress<PullProgress>
+    {
+        public void Report(PullProgress value) => report(value);
+    }
+
+    /// <summary>The models of the Hugging Face cache that have weights which can be read.</summary>
+    private static IEnumerable<ListedModel> Cached()
+    {
+        const string Prefix = "models--";
+        var cache = HubOptions.CacheFolder();
+        if (!Directory.Exists(cache))
+        {
+            yield break;
+        }
+
+        foreach (var folder in Directory.EnumerateDirectories(cache, Prefix + "*").Order(StringComparer.Ordinal))
+        {
+            var snapshots = Path.Combine(folder, "snapshots");
+            var snapshot = !Directory.Exists(snapshots) ? null : Directory.EnumerateDirectories(snapshots)
+                .FirstOrDefault(s => File.Exists(Path.Combine(s, "config.json")) && Directory.EnumerateFiles(s, "*.safetensors").Any());
+            if (snapshot is not null)
+            {
+                yield return new ListedModel(Path.GetFileName(folder)[Prefix.Length..].Replace("--", "/", StringComparison.Ordinal), "cache", snapshot);
+            }
+        }
     }
 
     private static Command Check(Terminal terminal)

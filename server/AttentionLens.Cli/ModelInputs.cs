@@ -8,8 +8,9 @@ namespace AttentionLens.Cli;
 internal static class ModelInputs
 {
     public static (ModelInput Input, AttendedToken[] Sources, AttendedToken[] Targets) Make(
-        Request request, ModelInfo model, Tokenizer? tokenizer, CancellationToken cancellation)
+        Request request, Model loaded, CancellationToken cancellation)
     {
+        var (model, tokenizer) = (loaded.Info, loaded.Tokenizer);
         if (request.Target is not null && model.Kind != ModelKind.EncoderDecoder)
         {
             throw new CommandException($"{model.Name} has no decoder beside its encoder; --target is for encoder-decoders such as T5, BART or Marian.");
@@ -37,7 +38,7 @@ internal static class ModelInputs
         {
             if (tokenizer is null)
             {
-                throw new CommandException($"{model.Name} has no tokenizer (tokenizer.json, vocab.txt, ...); give token ids with --ids.");
+                throw new CommandException($"{loaded.TokenizerProblem ?? $"{model.Name} has no tokenizer."} Token ids can be given with --ids.");
             }
 
             var encoded = tokenizer.Encode(request.Text, request.Pair, cancellation: cancellation);
@@ -46,13 +47,13 @@ internal static class ModelInputs
                 throw new CommandException("The text has no tokens for this model.");
             }
 
-            sources = FromTokens(encoded);
+            sources = FromTokens(encoded, tokenizer, request.Text, request.Pair);
             ids = encoded.Ids();
             // Models without segment embeddings refuse type ids; all zeros is every model's default.
             types = encoded.TypeIds() is var t && t.Any(type => type != 0) ? t : null;
         }
 
-        var (decoderIds, targets) = Decoder(request, model, tokenizer, cancellation);
+        var (decoderIds, targets) = Decoder(request, loaded, cancellation);
         var input = new ModelInput { InputIds = ids ?? [], TokenTypeIds = types, DecoderInputIds = decoderIds };
         return (input, sources, targets);
     }
@@ -69,8 +70,9 @@ internal static class ModelInputs
     }
 
     /// <summary>The decoder start token, then the target without its end token: what the decoder sees while it writes the target.</summary>
-    private static (int[]? Ids, AttendedToken[] Tokens) Decoder(Request request, ModelInfo model, Tokenizer? tokenizer, CancellationToken cancellation)
+    private static (int[]? Ids, AttendedToken[] Tokens) Decoder(Request request, Model loaded, CancellationToken cancellation)
     {
+        var (model, tokenizer) = (loaded.Info, loaded.Tokenizer);
         if (model.Kind != ModelKind.EncoderDecoder)
         {
             return request.DecoderIds is null
@@ -92,10 +94,10 @@ internal static class ModelInputs
 
         if (tokenizer is null)
         {
-            throw new CommandException($"{model.Name} has no tokenizer; give the target with --decoder-ids.");
+            throw new CommandException($"{loaded.TokenizerProblem ?? $"{model.Name} has no tokenizer."} The target can be given with --decoder-ids.");
         }
 
-        var encoded = FromTokens(tokenizer.Encode(request.Target, cancellation: cancellation));
+        var encoded = FromTokens(tokenizer.Encode(request.Target, cancellation: cancellation), tokenizer, request.Target, null);
         if (encoded is [.., { Special: true }])
         {
             encoded = encoded[..^1];
@@ -148,8 +150,11 @@ internal static class ModelInputs
         return (input, FromIds(input.InputIds, input.TokenTypeIds, tokenizer), FromIds(input.DecoderInputIds ?? [], null, tokenizer));
     }
 
-    private static AttendedToken[] FromTokens(TokenizedText text) =>
-        [.. text.Tokens.Select(t => new AttendedToken(t.Id, t.Text, t.Start, t.End, t.Special, t.Sequence, t.TypeId))];
+    private static AttendedToken[] FromTokens(TokenizedText tokens, Tokenizer tokenizer, string text, string? pair) =>
+        [.. tokens.Tokens.Select(t => new AttendedToken(t.Id, t.Text, t.Start, t.End, t.Special, t.Sequence, t.TypeId)
+        {
+            Source = t.Special || t.Id != tokenizer.Special.Unk ? null : (t.Sequence == 1 ? pair ?? text : text)[t.Start..t.End],
+        })];
 
     private static AttendedToken[] FromIds(int[] ids, int[]? types, Tokenizer? tokenizer) =>
         [.. ids.Select((id, i) => new AttendedToken(

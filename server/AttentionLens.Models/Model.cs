@@ -182,6 +182,46 @@ public sealed class Model : IDisposable
         }
     }
 
+    /// <summary>
+    /// The part of a layer's output projection that reads one head, [head size, hidden size] row-major and without bias: a head adds
+    /// (sum over keys of weight * value) times this matrix to the residual stream.
+    /// </summary>
+    /// <exception cref="ArgumentException">The model has no attention of this kind, or no such layer or head.</exception>
+    public float[] HeadOutput(AttentionKind kind, int layer, int head)
+    {
+        StackDescription? stack = kind switch
+        {
+            AttentionKind.Vision => network.Vision,
+            AttentionKind.Cross => network.Decoder,
+            _ => network.Text?.Kind == kind ? network.Text : network.Decoder,
+        };
+        if (stack is null || (uint)layer >= (uint)stack.Blocks.Length || (uint)head >= (uint)stack.Heads
+            || (kind == AttentionKind.Cross ? stack.Blocks[layer].Cross : stack.Blocks[layer].Self) is not { } attention)
+        {
+            throw new ArgumentException($"{Info.Name} has no {kind} attention with layer {layer} and head {head}.", nameof(layer));
+        }
+
+        Enter();
+        try
+        {
+            // The weights are packed for the kernel; a product with unit vectors reads them back exactly.
+            int context = stack.Heads * stack.HeadSize;
+            float[] units = new float[stack.HeadSize * context];
+            for (int i = 0; i < stack.HeadSize; i++)
+            {
+                units[(i * context) + (head * stack.HeadSize) + i] = 1;
+            }
+
+            float[] output = new float[stack.HeadSize * stack.Hidden];
+            MatMul.Multiply(units, stack.HeadSize, context, attention.Output.Weight, [], Activation.None, [], 0, output, stack.Hidden, Pool);
+            return output;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
     /// <summary>Frees the weights, once passes under way have ended.</summary>
     public void Dispose()
     {

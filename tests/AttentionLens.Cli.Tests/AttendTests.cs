@@ -126,7 +126,7 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
         var answer = Cli.Run([], t => t with { Width = 60 }, "attend", "the 猫 😀", "--model", _folder.TextModel(), "--layer", "0", "--head", "1");
         Assert.Equal(0, answer.Status);
         var lines = answer.Output.TrimEnd('\n').Split('\n');
-        Assert.Matches(@"^words · encoder · layer 0 · head 1 · 5 tokens · special tokens shown \(\d+ ?% of the weight\)$", lines[0]);
+        Assert.Matches(@"^words · encoder · layer 0 · head 1 · 5 tokens · special tokens shown \(\d+% of the weight\)$", lines[0]);
         Assert.Equal(6, lines.Length);
         Assert.Matches(@"^1  the    [█▉▊▋▌▍▎▏ ]{8} +\d+% \S+", lines[2]);
         Assert.StartsWith("2  猫     ", lines[3], StringComparison.Ordinal); // two columns wide

@@ -101,7 +101,7 @@ internal sealed class HtmlFormat : Format
         foreach (var token in tokens)
         {
             json.WriteStartObject();
-            json.WriteString("text", Cli.Text.DisplayText.Clean(token.Text));
+            json.WriteString("text", Cli.Text.DisplayText.Clean(token.Shown));
             json.WriteBoolean("special", token.Special);
             json.WriteEndObject();
         }

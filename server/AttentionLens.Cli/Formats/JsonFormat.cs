@@ -70,7 +70,15 @@ internal sealed class JsonFormat : Format
             {
                 cancellation.ThrowIfCancellationRequested();
                 json.WriteStartObject();
-                WriteIndex(json, "head", selection.Head);
+                if (result.Method == Methods.Max.Name)
+                {
+                    json.WriteString("head", "max");
+                }
+                else
+                {
+                    WriteIndex(json, "head", selection.Head);
+                }
+
                 json.WriteStartArray("rows");
                 Weights.Matrix(stack.View, selection, matrix, cancellation);
                 for (var query = 0; query < queries; query++)

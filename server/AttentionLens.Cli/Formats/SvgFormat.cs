@@ -95,7 +95,7 @@ internal sealed class SvgFormat : PictureFormat
         writer.WriteLine(F($"<text x=\"{x0 + 10}\" y=\"{top + Bar}\" font-size=\"8\">0</text></g>"));
     }
 
-    private static string Label(AttendedToken token) => DisplayText.Fit(DisplayText.Clean(token.Text), LabelWidth).TrimEnd(' ', '\u200E');
+    private static string Label(AttendedToken token) => DisplayText.Fit(DisplayText.Clean(token.Shown), LabelWidth).TrimEnd(' ', '\u200E');
 
     /// <summary>Room for the labels, at six tenths of the font size a column.</summary>
     private static int Extent(AttendedToken[] tokens) =>

@@ -39,20 +39,22 @@ internal sealed class TableFormat : Format
 
     private static void WriteMatrix(StreamWriter writer, AttentionResult result, StackResult stack, HeadSelection selection, Terminal terminal)
     {
-        var queries = stack.Queries.Select(t => DisplayText.Clean(t.Text)).ToArray();
-        var keys = stack.Keys == stack.Queries ? queries : [.. stack.Keys.Select(t => DisplayText.Clean(t.Text))];
+        var queries = stack.Queries.Select(t => DisplayText.Clean(t.Shown)).ToArray();
+        var keys = stack.Keys == stack.Queries ? queries : [.. stack.Keys.Select(t => DisplayText.Clean(t.Shown))];
         int queryWidth = Widest(queries), keyWidth = Widest(keys);
         var numberWidth = queries.Length.ToString(CultureInfo.InvariantCulture).Length;
         var cell = BarWidth + 6 + keyWidth + 2;
         var targets = Math.Clamp((terminal.Width - numberWidth - queryWidth - 4) / cell, 1, MaxTargets);
 
-        var row = new float[keys.Length];
+        var matrix = new float[queries.Length * keys.Length];
+        Weights.Matrix(stack.View, selection, matrix);
+        var largest = matrix.Length == 0 ? 0 : matrix.Max();
         var sinks = stack.Keys.Select((t, i) => t.Special || (stack.View.Causal && i == 0)).ToArray();
         double mass = 0, hidden = 0;
         var lines = new StringBuilder();
         for (var query = 0; query < queries.Length; query++)
         {
-            Weights.Row(stack.View, selection, query, row);
+            var row = matrix[(query * keys.Length)..((query + 1) * keys.Length)];
             for (var i = 0; i < row.Length; i++)
             {
                 mass += row[i];
@@ -65,7 +67,7 @@ internal sealed class TableFormat : Format
             foreach (var key in Strongest(row, targets))
             {
                 var percent = string.Create(CultureInfo.InvariantCulture, $"{Math.Round(row[key] * 100)}%");
-                lines.Append(Paint(terminal, Shade(row[key]), Bar(row[key]))).Append(percent.PadLeft(5)).Append(' ');
+                lines.Append(Paint(terminal, Shade(row[key] / largest), Bar(row[key] / largest))).Append(percent.PadLeft(5)).Append(' ');
                 lines.Append(Paint(terminal, sinks[key] ? "2" : "0", DisplayText.Fit(keys[key], keyWidth))).Append("  ");
             }
 
@@ -91,20 +93,20 @@ internal sealed class TableFormat : Format
     private static IEnumerable<int> Strongest(float[] row, int count) =>
         Enumerable.Range(0, row.Length).Where(i => row[i] >= Least).OrderByDescending(i => row[i]).ThenBy(i => i).Take(count);
 
-    /// <summary>A bar whose full length is a weight of 1, in eighths of a column.</summary>
-    private static string Bar(float weight)
+    /// <summary>A bar whose full length is the table's largest weight, in eighths of a column.</summary>
+    private static string Bar(float share)
     {
-        var eighths = Math.Clamp((int)MathF.Round(weight * BarWidth * 8), 1, BarWidth * 8);
+        var eighths = Math.Clamp((int)MathF.Round(share * BarWidth * 8), 1, BarWidth * 8);
         var partial = eighths % 8 == 0 ? "" : ((char)(0x2590 - (eighths % 8))).ToString();
         return (new string('█', eighths / 8) + partial).PadRight(BarWidth);
     }
 
     /// <summary>A step of blue from the 256 colours, light enough on dark and dark enough on light terminals.</summary>
-    private static string Shade(float weight) => weight switch
+    private static string Shade(float share) => share switch
     {
-        >= 0.5f => "38;5;27",
-        >= 0.2f => "38;5;33",
-        >= 0.08f => "38;5;39",
+        >= 0.75f => "38;5;27",
+        >= 0.5f => "38;5;33",
+        >= 0.25f => "38;5;39",
         _ => "38;5;74",
     };
 
