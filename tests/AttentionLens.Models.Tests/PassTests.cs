@@ -113,6 +113,7 @@ public sealed class PassTests
     [InlineData("bert", true)]
     [InlineData("mistral", false)]
     [InlineData("t5", false)]
+    [InlineData("longformer", false)]
     public void Profiles_are_those_of_the_weights(string name, bool masked)
     {
         using Model model = Model.Load(Repository.Oracle(name));
@@ -122,6 +123,7 @@ public sealed class PassTests
         {
             InputIds = [.. Enumerable.Range(2, n)],
             AttentionMask = masked ? [.. Enumerable.Repeat(1, seen), .. Enumerable.Repeat(0, n - seen)] : null,
+            GlobalAttentionMask = name == "longformer" ? [1, .. new int[n - 2], 1] : null,
         }).Stacks[0];
         float[] weights = new float[n * n];
         for (int layer = 0; layer < stack.Layers; layer++)

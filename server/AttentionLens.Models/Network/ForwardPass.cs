@@ -359,7 +359,12 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
     public Tensor Logits(Head head, int[] rows, ReadOnlySpan<float> x, int hidden)
     {
         Linear output = head.Output.Value;
-        float[] data = GC.AllocateUninitializedArray<float>(checked(rows.Length * output.Outputs));
+        if ((long)rows.Length * output.Outputs > Array.MaxLength)
+        {
+            throw new ModelException($"Scores of {rows.Length} positions over {output.Outputs} words do not fit into one array; ask for fewer positions.");
+        }
+
+        float[] data = GC.AllocateUninitializedArray<float>(rows.Length * output.Outputs);
         Scratch scratch = Scratch.Rent();
         try
         {

@@ -203,6 +203,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
             cancellation.ThrowIfCancellationRequested();
             SequenceState sequence = sequences[i];
             AttentionPattern pattern = sequence.Pattern(layer, sequence.Rows, counts[i]);
+            ProfileSums? profiles = sequence.StartProfile(layer, pattern);
             int width = sequence.QueryKeyStride;
             ReadOnlySpan<float> kept = sequence.QueryKey[layer];
             Span<float> target = context.Slice(row * contextWidth, counts[i] * contextWidth);
@@ -213,11 +214,11 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 new StridedRows(sequence.Values is { } own ? own[layer] : values.AsSpan(row * valueWidth, counts[i] * valueWidth), valueWidth),
                 target,
                 contextWidth,
-                new ProfileObserver(sequence.StartProfile(layer, pattern), sequence.Global, cancellation),
+                new ProfileObserver(profiles, sequence.Global, cancellation),
                 pool);
             if (sequence.Global is { HasExceptions: true } global)
             {
-                AttendGlobal(layer, block.Self, global, Chunk(x, row, counts[i]), counts[i], target);
+                AttendGlobal(layer, block.Self, global, profiles, Chunk(x, row, counts[i]), counts[i], target);
             }
 
             row += counts[i];
@@ -225,7 +226,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
     }
 
     /// <summary>Longformer: the rows of global tokens are attended again, through their own projections; padded rows become zero.</summary>
-    private void AttendGlobal(int layer, Attention attention, LongformerState state, ReadOnlySpan<float> x, int count, Span<float> context)
+    private void AttendGlobal(int layer, Attention attention, LongformerState state, ProfileSums? profiles, ReadOnlySpan<float> x, int count, Span<float> context)
     {
         GlobalAttention maps = attention.Global!; // an architecture with a LongformerState has global projections in every block
         int[] indices = state.Indices;
@@ -261,7 +262,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 new StridedRows(values, contextWidth),
                 own,
                 contextWidth,
-                new ProfileObserver(null, null, cancellation),
+                new GlobalProfileObserver(profiles, state, cancellation),
                 pool);
             for (int i = 0; i < indices.Length; i++)
             {

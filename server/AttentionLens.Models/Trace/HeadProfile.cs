@@ -57,10 +57,10 @@ internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
         }
     }
 
+    /// <summary>A row that follows the pattern.</summary>
     public void Row(ref RowSums sums, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
     {
-        int position = query + pattern.QueryOffset;
-        int visible = seenBefore is null ? weights.Length : seenBefore[firstKey + weights.Length] - seenBefore[firstKey];
+        int visible = Seen(firstKey, firstKey + weights.Length);
         if (pattern.GlobalKeys is { } globals)
         {
             // The span covers every key then; the window and the global keys outside it are what the row sees.
@@ -73,6 +73,15 @@ internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
             }
         }
 
+        Row(ref sums, query + pattern.QueryOffset, visible, firstKey, weights, statistics);
+    }
+
+    /// <summary>A row that sees all keys (Longformer's global tokens).</summary>
+    public void GlobalRow(ref RowSums sums, int position, ReadOnlySpan<float> weights, RowStatistics statistics) =>
+        Row(ref sums, position, Seen(0, weights.Length), 0, weights, statistics);
+
+    private void Row(ref RowSums sums, int position, int visible, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
+    {
         if (visible == 0 || statistics.Max == 0)
         {
             return;
@@ -159,6 +168,27 @@ internal struct ProfileObserver(ProfileSums? profiles, LongformerState? exceptio
     public readonly void Complete(int head)
     {
         // The pool rethrows this in the caller once the blocks under way have ended.
+        cancellation.ThrowIfCancellationRequested();
+        profiles?.Add(head, sums);
+    }
+}
+
+/// <summary>The same for Longformer's global rows, whose queries are numbered among themselves.</summary>
+internal struct GlobalProfileObserver(ProfileSums? profiles, LongformerState state, CancellationToken cancellation) : IAttentionObserver
+{
+    private RowSums sums;
+
+    public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
+    {
+        int position = state.Indices[query];
+        if (state.Padding is null || !state.Padding[position])
+        {
+            profiles?.GlobalRow(ref sums, position, weights, statistics);
+        }
+    }
+
+    public readonly void Complete(int head)
+    {
         cancellation.ThrowIfCancellationRequested();
         profiles?.Add(head, sums);
     }
