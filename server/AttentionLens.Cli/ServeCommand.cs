@@ -18,6 +18,8 @@ internal static class ServeCommand
         var command = new Command("serve", "Serve an editor over the Language Server Protocol.") { stdio, pipe, client };
         command.SetAction((parsed, cancellation) =>
         {
+            // stdout belongs to the protocol: a stray print of any library must not break the framing.
+            Console.SetOut(terminal.Error);
             var options = new ServerOptions { ClientProcessId = parsed.GetValue(client), Errors = terminal.Error };
             return parsed.GetValue(pipe) is { } name
                 ? LanguageServerHost.RunPipeAsync(name, options, cancellation)

@@ -3,8 +3,13 @@ using System.Reflection;
 using System.Text.Json.Serialization.Metadata;
 using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.Features.Attention;
+using AttentionLens.LanguageServer.Features.CodeAction;
+using AttentionLens.LanguageServer.Features.CodeLens;
+using AttentionLens.LanguageServer.Features.Diagnostic;
 using AttentionLens.LanguageServer.Features.DocumentHighlight;
+using AttentionLens.LanguageServer.Features.ExecuteCommand;
 using AttentionLens.LanguageServer.Features.Hover;
+using AttentionLens.LanguageServer.Features.InlayHint;
 using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Lifecycle;
@@ -28,6 +33,9 @@ internal sealed class LanguageServer : IDisposable
     private readonly ModelHost models;
     private readonly HoverHandler hover;
     private ServerState state = ServerState.Empty;
+    private bool refreshCodeLenses;
+    private bool refreshInlayHints;
+    private bool refreshDiagnostics;
 
     public LanguageServer(PipeReader input, PipeWriter output, ServerOptions options)
     {
@@ -39,6 +47,7 @@ internal sealed class LanguageServer : IDisposable
         models.Changed += SendStatus;
         var attention = new AttentionService(models, new TraceService(lane, cache, progress.Begin), cache, log);
         hover = new HoverHandler(attention);
+        var custom = new AttentionHandlers(attention);
         if (options.ClientProcessId is { } parent)
             parents.Watch(parent);
 
@@ -49,16 +58,24 @@ internal sealed class LanguageServer : IDisposable
         connection.OnNotification("$/setTrace", LspJson.Default.SetTraceParams, p => SetTrace(p.Value));
         connection.OnNotification("window/workDoneProgress/cancel", LspJson.Default.WorkDoneProgressCancelParams, p => progress.Cancel(p.Token));
         connection.OnNotification("workspace/didChangeConfiguration", LspJson.Default.DidChangeConfigurationParams, p => Configure(p.Settings));
-        connection.OnNotification("textDocument/didOpen", LspJson.Default.DidOpenParams, DidOpen);
+        connection.OnNotification("textDocument/didOpen", LspJson.Default.DidOpenParams, p => Open([p.TextDocument]));
         connection.OnNotification("textDocument/didChange", LspJson.Default.DidChangeParams, DidChange);
-        connection.OnNotification("textDocument/didClose", LspJson.Default.DidCloseParams, DidClose);
+        connection.OnNotification("textDocument/didClose", LspJson.Default.DidCloseParams, p => Close([p.TextDocument]));
         connection.OnNotification("textDocument/didSave", LspJson.Default.NoParams, static _ => { });
+        connection.OnNotification("notebookDocument/didOpen", LspJson.Default.NotebookDidOpenParams, p => Open(p.CellTextDocuments));
+        connection.OnNotification("notebookDocument/didChange", LspJson.Default.NotebookDidChangeParams, NotebookDidChange);
+        connection.OnNotification("notebookDocument/didClose", LspJson.Default.NotebookDidCloseParams, p => Close(p.CellTextDocuments));
+        connection.OnNotification("notebookDocument/didSave", LspJson.Default.NoParams, static _ => { });
 
-        On("textDocument/hover", LspJson.Default.TextDocumentPositionParams, LspJson.Default.HoverResult!, hover.HandleAsync);
-        On("textDocument/documentHighlight", LspJson.Default.TextDocumentPositionParams, LspJson.Default.DocumentHighlightItemArray!,
+        On("textDocument/hover", AttentionJson.Default.AttentionPositionParams, LspJson.Default.HoverResult!, hover.HandleAsync);
+        On("textDocument/documentHighlight", AttentionJson.Default.AttentionPositionParams, LspJson.Default.DocumentHighlightItemArray!,
             new DocumentHighlightHandler(attention).HandleAsync);
+        On("textDocument/codeLens", LspJson.Default.DocumentParams, LspJson.Default.CodeLensItemArray!, CodeLensHandler.HandleAsync);
+        On("textDocument/inlayHint", LspJson.Default.DocumentRangeParams, LspJson.Default.InlayHintItemArray!, new InlayHintHandler(custom).HandleAsync);
+        On("textDocument/codeAction", LspJson.Default.CodeActionParams, LspJson.Default.CodeActionItemArray!, CodeActionHandler.HandleAsync);
+        On("textDocument/diagnostic", LspJson.Default.DiagnosticParams, LspJson.Default.DiagnosticReport, new DiagnosticHandler(models).HandleAsync);
+        connection.OnRequest("workspace/executeCommand", LspJson.Default.ExecuteCommandParams, LspJson.Default.NullableTextRange, Execute);
 
-        var custom = new AttentionHandlers(attention);
         On("attentionLens/tints", AttentionJson.Default.TintsParams, AttentionJson.Default.TintsResult, custom.TintsAsync);
         On("attentionLens/tokens", AttentionJson.Default.TokensParams, AttentionJson.Default.TokensResult, custom.TokensAsync);
         On("attentionLens/row", AttentionJson.Default.RowParams, AttentionJson.Default.RowResult, custom.RowAsync);
@@ -97,13 +114,18 @@ internal sealed class LanguageServer : IDisposable
             parents.Watch(parent);
         SetTrace(request.Trace);
         progress.Supported = request.Capabilities?.Window?.WorkDoneProgress == true;
+        WorkspaceCapabilities? workspace = request.Capabilities?.Workspace;
+        refreshCodeLenses = workspace?.CodeLens?.RefreshSupport == true;
+        refreshInlayHints = workspace?.InlayHint?.RefreshSupport == true;
+        refreshDiagnostics = workspace?.Diagnostics?.RefreshSupport == true;
         // An absent list is an old client, and those show Markdown.
         hover.PlainText = request.Capabilities?.TextDocument?.Hover?.ContentFormat is { Length: > 0 } formats && !formats.Contains("markdown");
         state = state with { Settings = ReadSettings(request.InitializationOptions) };
         cache.Resize(Megabytes(state.Settings.CacheMegabytes));
         models.Choose(state.Settings.Model);
         string version = typeof(LanguageServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
-        return _ => Task.FromResult(new InitializeResult(new ServerCapabilities(), new ServerInfo("attention-lens", version.Split('+')[0])));
+        return _ => Task.FromResult(new InitializeResult(
+            new ServerCapabilities { ExecuteCommandProvider = new ExecuteCommandOptions(PinCommands.All) }, new ServerInfo("attention-lens", version.Split('+')[0])));
     }
 
     /// <summary>From here on the server may speak first: the answer to <c>initialize</c> is on its way.</summary>
@@ -125,17 +147,44 @@ internal sealed class LanguageServer : IDisposable
 
     private void Configure(System.Text.Json.JsonElement settings)
     {
+        ServerSettings before = state.Settings;
         state = state with { Settings = ReadSettings(settings) };
+        bool shown = (before.CodeLens, before.Layer, before.Head) != (state.Settings.CodeLens, state.Settings.Layer, state.Settings.Head);
+        _ = RefreshAsync("workspace/codeLens/refresh", refreshCodeLenses && shown);
+        _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && before != state.Settings);
+        _ = RefreshAsync("workspace/diagnostic/refresh", refreshDiagnostics && before.Reader != state.Settings.Reader);
         cache.Resize(Megabytes(state.Settings.CacheMegabytes));
         models.Choose(state.Settings.Model);
     }
 
     private ServerSettings ReadSettings(System.Text.Json.JsonElement json) => ServerSettings.Read(json, (name, problem) => log.BadSetting(name, problem));
 
-    private void DidOpen(DidOpenParams request)
+    private Func<CancellationToken, Task<TextRange?>> Execute(ExecuteCommandParams request)
     {
-        TextDocumentItem item = request.TextDocument;
-        state = state with { Documents = state.Documents.SetItem(item.Uri, new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, item.Text)) };
+        // On the dispatcher: the pin is state, and edits that follow must find it.
+        (state, TextRange? pinned) = PinCommands.Execute(request, state);
+        _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && state.Settings.InlayHints);
+        return _ => Task.FromResult(pinned);
+    }
+
+    private void Open(IEnumerable<TextDocumentItem> items)
+    {
+        foreach (TextDocumentItem item in items)
+            state = state with { Documents = state.Documents.SetItem(item.Uri, new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, item.Text)) };
+    }
+
+    private void Close(IEnumerable<TextDocumentIdentifier> items) =>
+        state = state with { Documents = state.Documents.RemoveRange(items.Select(static item => item.Uri)) };
+
+    /// <summary>Cells are documents; what else changes in a notebook (outputs, order, metadata) is no text.</summary>
+    private void NotebookDidChange(NotebookDidChangeParams request)
+    {
+        if (request.Change.Cells is not { } cells)
+            return;
+        Close(cells.Structure?.DidClose ?? []);
+        Open(cells.Structure?.DidOpen ?? []);
+        foreach (NotebookTextChange change in cells.TextContent ?? [])
+            DidChange(new DidChangeParams(change.Document, change.Changes));
     }
 
     private void DidChange(DidChangeParams request)
@@ -158,12 +207,29 @@ internal sealed class LanguageServer : IDisposable
         }
     }
 
-    private void DidClose(DidCloseParams request) => state = state with { Documents = state.Documents.Remove(request.TextDocument.Uri) };
+    /// <summary>Asks the client to ask again; a client that cannot is left alone.</summary>
+    private async Task RefreshAsync(string method, bool wanted)
+    {
+        if (!wanted || log.Connection is null)
+            return;
+        try
+        {
+            await connection.RequestAsync(method, new NoParams(), LspJson.Default.NoParams, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception refused) when (refused is RpcException or OperationCanceledException)
+        {
+            log.Ignored(method);
+        }
+    }
 
     private void SendStatus()
     {
         if (log.Connection is null)
             return;
+        // What a model shows or cannot read depends on it.
+        bool loaded = models.Info is not null;
+        _ = RefreshAsync("workspace/diagnostic/refresh", refreshDiagnostics && loaded);
+        _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && loaded && state.Settings.InlayHints);
         ModelSummary? model = models.Info is { } info ? AttentionHandlers.Summary(info) : null;
         string? problem = models.Problem;
         connection.NotifyLatest(

@@ -39,14 +39,14 @@ internal sealed class TestModel(string architecture) : IModelRunner
             : [cls, .. Words(text, 0), sep, .. Words(pair, 1), sep with { TypeId = 1 }]);
     }
 
-    public AttentionTrace Forward(ModelInput input, CancellationToken cancellation)
+    public AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation)
     {
         Interlocked.Increment(ref passes);
         Started.Release();
         Gate?.Task.WaitAsync(cancellation).GetAwaiter().GetResult();
         if (Fail?.Invoke(input) is { } failure)
             throw failure;
-        return model.Forward(input, Keep.Attention, cancellation);
+        return model.Forward(input, keep, cancellation);
     }
 
     public void Dispose()

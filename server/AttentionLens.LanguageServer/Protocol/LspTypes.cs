@@ -31,7 +31,48 @@ internal sealed record DidChangeConfigurationParams(JsonElement Settings = defau
 
 internal sealed record SetTraceParams(string Value);
 
-internal sealed record TextDocumentPositionParams(TextDocumentIdentifier TextDocument, Position Position);
+internal sealed record ExecuteCommandParams(string Command, JsonElement[]? Arguments = null);
+
+internal sealed record Command(string Title, [property: JsonPropertyName("command")] string Name, JsonElement[]? Arguments = null);
+
+internal sealed record DocumentParams(TextDocumentIdentifier TextDocument);
+
+internal sealed record DocumentRangeParams(TextDocumentIdentifier TextDocument, TextRange Range);
+
+internal sealed record CodeLensItem(TextRange Range, Command Command);
+
+/// <param name="Label">What is drawn after the token.</param>
+internal sealed record InlayHintItem(Position Position, string Label, string? Tooltip = null, bool PaddingLeft = false);
+
+internal sealed record CodeActionParams(TextDocumentIdentifier TextDocument, TextRange Range, CodeActionContext Context);
+
+/// <param name="Only">Kinds that are wanted; absent = all.</param>
+/// <param name="TriggerKind">1 = the user asked, 2 = the editor did by itself.</param>
+internal sealed record CodeActionContext(string[]? Only = null, int? TriggerKind = null);
+
+internal sealed record CodeActionItem(string Title, string Kind, Command Command);
+
+internal sealed record DiagnosticParams(TextDocumentIdentifier TextDocument, string? PreviousResultId = null);
+
+/// <param name="Kind">"full", or "unchanged" without items.</param>
+internal sealed record DiagnosticReport(string Kind, string ResultId, DiagnosticItem[]? Items = null);
+
+/// <param name="Severity">1 error, 2 warning, 3 information, 4 hint.</param>
+internal sealed record DiagnosticItem(TextRange Range, int Severity, string Source, string Code, string Message);
+
+internal sealed record NotebookDidOpenParams(TextDocumentItem[] CellTextDocuments);
+
+internal sealed record NotebookDidCloseParams(TextDocumentIdentifier[] CellTextDocuments);
+
+internal sealed record NotebookDidChangeParams(NotebookChange Change);
+
+internal sealed record NotebookChange(NotebookCellsChange? Cells = null);
+
+internal sealed record NotebookCellsChange(NotebookStructureChange? Structure = null, NotebookTextChange[]? TextContent = null);
+
+internal sealed record NotebookStructureChange(TextDocumentItem[]? DidOpen = null, TextDocumentIdentifier[]? DidClose = null);
+
+internal sealed record NotebookTextChange(VersionedTextDocumentIdentifier Document, ContentChange[] Changes);
 
 internal sealed record InitializeParams(
     int? ProcessId = null, ClientCapabilities? Capabilities = null, JsonElement InitializationOptions = default, string? Trace = null);
@@ -60,7 +101,24 @@ internal sealed record ServerCapabilities
     public TextDocumentSyncOptions TextDocumentSync { get; init; } = new(OpenClose: true, Change: 2);
     public bool HoverProvider { get; init; } = true;
     public bool DocumentHighlightProvider { get; init; } = true;
+    public bool InlayHintProvider { get; init; } = true;
+    public CodeLensOptions CodeLensProvider { get; init; } = new(ResolveProvider: false);
+    public bool CodeActionProvider { get; init; } = true;
+    public ExecuteCommandOptions ExecuteCommandProvider { get; init; } = new([]);
+    public DiagnosticOptions DiagnosticProvider { get; init; } = new("attention-lens", InterFileDependencies: false, WorkspaceDiagnostics: false);
+    public NotebookSyncOptions NotebookDocumentSync { get; init; } = new([new NotebookSelector("*")]);
 }
+
+internal sealed record CodeLensOptions(bool ResolveProvider);
+
+internal sealed record ExecuteCommandOptions(string[] Commands);
+
+internal sealed record DiagnosticOptions(string Identifier, bool InterFileDependencies, bool WorkspaceDiagnostics);
+
+internal sealed record NotebookSyncOptions(NotebookSelector[] NotebookSelector);
+
+/// <param name="Notebook">A notebook type, "*" for all.</param>
+internal sealed record NotebookSelector(string Notebook);
 
 /// <param name="Change">2 = incremental.</param>
 internal sealed record TextDocumentSyncOptions(bool OpenClose, int Change);
@@ -100,7 +158,19 @@ internal sealed record WorkDoneProgressCancelParams(string Token);
 [JsonSerializable(typeof(DidChangeParams))]
 [JsonSerializable(typeof(DidChangeConfigurationParams))]
 [JsonSerializable(typeof(SetTraceParams))]
-[JsonSerializable(typeof(TextDocumentPositionParams))]
+[JsonSerializable(typeof(ExecuteCommandParams))]
+[JsonSerializable(typeof(DocumentParams))]
+[JsonSerializable(typeof(DocumentRangeParams))]
+[JsonSerializable(typeof(CodeLensItem[]))]
+[JsonSerializable(typeof(InlayHintItem[]))]
+[JsonSerializable(typeof(CodeActionParams))]
+[JsonSerializable(typeof(CodeActionItem[]))]
+[JsonSerializable(typeof(DiagnosticParams))]
+[JsonSerializable(typeof(DiagnosticReport))]
+[JsonSerializable(typeof(NotebookDidOpenParams))]
+[JsonSerializable(typeof(NotebookDidCloseParams))]
+[JsonSerializable(typeof(NotebookDidChangeParams))]
+[JsonSerializable(typeof(TextRange?))]
 [JsonSerializable(typeof(HoverResult))]
 [JsonSerializable(typeof(DocumentHighlightItem[]))]
 [JsonSerializable(typeof(MessageParams))]

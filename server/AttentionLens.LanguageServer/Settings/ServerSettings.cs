@@ -18,6 +18,11 @@ internal sealed record ServerSettings
     public ReaderOptions Reader { get; init; } = ReaderOptions.Default;
     public int CacheMegabytes { get; init; } = 512;
     public int HoverTop { get; init; } = 5;
+    public bool CodeLens { get; init; }
+    public bool InlayHints { get; init; }
+
+    /// <summary>Commands that the client can run when a lens or an action names them. Other editors have none.</summary>
+    public IReadOnlyList<string> ClientCommands { get; init; } = [];
 
     /// <summary>
     /// Reads the section, or an object that holds it. A value that makes no sense keeps its default and is reported: one bad setting must not
@@ -48,6 +53,12 @@ internal sealed record ServerSettings
                     "cacheMegabytes" => settings with { CacheMegabytes = InRange(value, 1, 1 << 20) },
                     "hover" when value.ValueKind == JsonValueKind.Object && value.TryGetProperty("top", out JsonElement top) =>
                         settings with { HoverTop = InRange(top, 1, 50) },
+                    "codeLens" => settings with { CodeLens = value.GetBoolean() },
+                    "inlayHints" => settings with { InlayHints = value.GetBoolean() },
+                    "clientCommands" => settings with { ClientCommands = Strings(value) },
+                    "pairSeparator" => settings with { Reader = settings.Reader with { PairSeparator = value.GetString() is { Length: > 0 } text ? text : null } },
+                    "pairKind" => settings with { Reader = settings.Reader with { PairKind = Choice<PairKind>(value) } },
+                    "fields" => settings with { Reader = settings.Reader with { Fields = Strings(value) } },
                     _ => settings,
                 };
             }
@@ -64,6 +75,8 @@ internal sealed record ServerSettings
         int number = value.GetInt32();
         return number >= from && number <= to ? number : throw new ArgumentException($"it must be from {from} to {to}");
     }
+
+    private static string[] Strings(JsonElement value) => [.. value.EnumerateArray().Select(static item => item.GetString() ?? "")];
 
     private static LayerOrHead Index(JsonElement value) =>
         value.ValueKind == JsonValueKind.String && value.ValueEquals("mean") ? default : new LayerOrHead(InRange(value, 0, 1000));

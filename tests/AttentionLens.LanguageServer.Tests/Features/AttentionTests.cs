@@ -46,7 +46,7 @@ public sealed class AttentionTests
             Assert.Equal("row", (string?)tints["mode"]);
             Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 4, 0, 10), tints["query"]));
 
-            AttentionTrace trace = model.Forward(new ModelInput { InputIds = model.Encode(Story[..45], null, default).Ids() }, default);
+            AttentionTrace trace = model.Forward(new ModelInput { InputIds = model.Encode(Story[..45], null, default).Ids() }, Keep.Attention, default);
             float[] row = new float[trace.Stacks[0].Keys];
             trace.Stacks[0].Row(2, 1, 2, row);
             AssertClose(row[1..^1], [.. tints["weights"]!.AsArray().Select(static w => (float)w!)]);
@@ -85,7 +85,7 @@ public sealed class AttentionTests
             JsonObject scope = TestClient.Scope(TestClient.Range(0, 0, 0, 0));
             JsonObject view = new() { ["layer"] = 1, ["head"] = 3 };
             JsonNode row = await client.Request("attentionLens/row", new JsonObject { ["scope"] = scope.DeepClone(), ["view"] = view.DeepClone(), ["query"] = 2 });
-            AttentionStack stack = model.Forward(new ModelInput { InputIds = model.Encode("one two three four five", null, default).Ids() }, default).Stacks[0];
+            AttentionStack stack = model.Forward(new ModelInput { InputIds = model.Encode("one two three four five", null, default).Ids() }, Keep.Attention, default).Stacks[0];
             float[] matrix = new float[49];
             stack.Head(1, 3, matrix);
             AssertClose(matrix[14..21], Floats(row["weights"]!));
@@ -322,6 +322,103 @@ public sealed class AttentionTests
         Assert.Equal(expected.Length, actual.Length);
         Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, tolerance));
     }
+
+    [Fact]
+    public async Task Several_selected_tokens_are_one_query_and_words_are_merged()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            const string Text = "The extraordinarily long word";
+            await client.Open(Text);
+            AttentionStack stack = model.Forward(new ModelInput { InputIds = model.Encode(Text, null, default).Ids() }, Keep.Attention, default).Stacks[0];
+            float[] first = new float[stack.Keys], second = new float[stack.Keys];
+            stack.Row(0, 0, 1, first); // The
+            stack.Row(0, 0, 2, second); // extraord
+            JsonNode request = TestClient.Tints(0, 0);
+            request["query"] = TestClient.Range(0, 1, 0, 6);
+            request["view"] = JsonNode.Parse("""{"layer":0,"head":0}""");
+            JsonNode tints = await client.Request("attentionLens/tints", request.DeepClone());
+            Assert.Equal("row", (string?)tints["mode"]);
+            AssertClose([.. first.Zip(second).Select(static p => (p.First + p.Second) / 2).Skip(1).SkipLast(1)], Weights(tints));
+
+            request["unit"] = "word";
+            JsonNode words = await client.Request("attentionLens/tints", request);
+            Assert.Equal([0, 0, 0, 3, 1, 0, 4, 0, 19, 2, 0, 20, 0, 24, 4, 0, 25, 0, 29, 5], Numbers(words["tokens"]!)); // extraord + inarily
+            Assert.Equal(Weights(tints)[1] + Weights(tints)[2], Weights(words)[1], 1e-5f);
+        }
+    }
+
+    [Fact]
+    public async Task Two_selections_are_a_pair()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open("premise here\n\nhypothesis there");
+            JsonObject scope = TestClient.Scope(TestClient.Range(2, 0, 2, 16));
+            scope["pair"] = TestClient.Range(0, 0, 0, 12);
+            JsonNode tokens = await client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope.DeepClone() });
+            JsonArray items = tokens["tokens"]!.AsArray();
+            Assert.Equal(["[CLS]", "hypothes", "##is", "there", "[SEP]", "premise", "here", "[SEP]"], items.Select(static t => (string?)t!["text"]));
+            Assert.Equal([0, 0, 0, 0, 0, 1, 1, 1], items.Select(static t => (int)t!["typeId"]!));
+            Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 8, 0, 12), items[6]!["range"]));
+            JsonNode tints = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope, ["position"] = TestClient.Position(0, 9) });
+            Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 8, 0, 12), tints["query"]));
+        }
+    }
+
+    [Fact]
+    public async Task A_source_and_its_target_are_shown_by_cross_attention()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync("t5");
+        await using (client)
+        {
+            await client.Open("a b c\nx y");
+            JsonObject scope = TestClient.Scope(TestClient.Range(0, 0, 0, 5));
+            JsonNode alone = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone() });
+            Assert.Equal("encoder", (string?)alone["view"]!["stack"]);
+            JsonNode missing = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone(), ["view"] = JsonNode.Parse("""{"stack":"cross"}""") });
+            Assert.Equal("failed", (string?)missing["status"]);
+            Assert.Contains("source and a target", (string?)missing["message"], StringComparison.Ordinal);
+
+            scope["pair"] = TestClient.Range(1, 0, 1, 3);
+            JsonNode target = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone(), ["position"] = TestClient.Position(1, 2) });
+            Assert.Equal(("cross", "row"), ((string?)target["view"]!["stack"], (string?)target["mode"]));
+            Assert.All(Numbers(target["tokens"]!).Chunk(5), static token => Assert.Equal(0, token[0])); // the source is tinted
+            JsonNode source = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone(), ["position"] = TestClient.Position(0, 2) });
+            Assert.Equal("column", (string?)source["mode"]);
+            Assert.All(Numbers(source["tokens"]!).Chunk(5), static token => Assert.Equal(1, token[0])); // the target is tinted
+            JsonNode tokens = await client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope });
+            Assert.Equal(["encoder", "decoder", "cross"], tokens["stacks"]!.AsArray().Select(static s => (string?)s!["kind"]));
+            Assert.Equal(tokens["targetTokens"]!.AsArray().Count, (int)tokens["stacks"]![2]!["queries"]!);
+        }
+    }
+
+    [Fact]
+    public async Task Methods_are_listed_and_an_unknown_one_is_refused()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(Story);
+            JsonNode info = await client.Request("attentionLens/modelInfo", new JsonObject());
+            string[] methods = [.. info["methods"]!.AsArray().Select(static m => (string)m!["name"]!)];
+            Assert.Contains("raw", methods);
+            foreach (string method in methods.Append("magic"))
+            {
+                JsonNode request = TestClient.Tints(0, 3, 0, 6);
+                request["view"] = new JsonObject { ["method"] = method };
+                JsonNode tints = await client.Request("attentionLens/tints", request);
+                if (method == "magic")
+                    Assert.Equal("failed", (string?)tints["status"]);
+                else
+                    Assert.Equal(("ok", method), ((string?)tints["status"], (string?)tints["view"]!["method"]));
+            }
+        }
+    }
+
+    private static float[] Weights(JsonNode tints) => [.. tints["weights"]!.AsArray().Select(static w => (float)w!)];
 
     private static int[] Numbers(JsonNode array) => [.. array.AsArray().Select(static n => (int)n!)];
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using AttentionLens.Analysis;
 using AttentionLens.Kernels;
+using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.LanguageServer.Scheduling;
@@ -16,11 +17,11 @@ internal sealed class AttentionHandlers(AttentionService service)
     private const int MaxCells = 16 * 1024 * 1024;
 
     public Task<TintsResult> TintsAsync(TintsParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, request.Position, state, "attentionLens/tints",
-            request.Position is null ? Priority.Background : Priority.Interactive, attention => Tints(attention, request, cancellation), cancellation);
+        AskAsync(request.Scope, request.View, request.Position ?? request.Query?.Start, state, "attentionLens/tints",
+            request.Position is null && request.Query is null ? Priority.Background : Priority.Interactive, attention => Tints(attention, request, cancellation), cancellation);
 
     public Task<TokensResult> TokensAsync(TokensParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, state, "attentionLens/tokens", Priority.Interactive, attention => new TokensResult
+        AskAsync(request.Scope, null, null, state, "attentionLens/tokens", Priority.Interactive, attention => new TokensResult
         {
             Range = attention.Range,
             Model = Summary(attention.Model),
@@ -30,21 +31,21 @@ internal sealed class AttentionHandlers(AttentionService service)
         }, cancellation);
 
     public Task<RowResult> RowAsync(RowParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, state, "attentionLens/row", Priority.Interactive, attention =>
+        AskAsync(request.Scope, request.View, null, state, "attentionLens/row", Priority.Interactive, attention =>
         {
-            (AttentionStack stack, HeadSelection selection) = Resolve(attention, request.View);
-            if (request.Query < 0 || request.Query >= stack.Queries)
-                throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {stack.Queries - 1}.");
-            float[] row = new float[stack.Keys];
-            Weights.Row(stack, selection, request.Query, row);
+            Weighing weighing = AttentionService.Resolve(attention, request.View);
+            if (request.Query < 0 || request.Query >= weighing.Stack.Queries)
+                throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {weighing.Stack.Queries - 1}.");
+            float[] row = new float[weighing.Stack.Keys];
+            service.Row(attention, weighing, [request.Query], row, cancellation);
             return new RowResult { Weights = Base64(row) };
         }, cancellation);
 
     public Task<TileResult> TileAsync(TileParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, state, "attentionLens/tile", Priority.Interactive, attention => Tile(attention, request, cancellation), cancellation);
+        AskAsync(request.Scope, request.View, null, state, "attentionLens/tile", Priority.Interactive, attention => Tile(attention, request, cancellation), cancellation);
 
     public Task<OverviewResult> OverviewAsync(OverviewParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, state, "attentionLens/overview", Priority.Background, attention =>
+        AskAsync(request.Scope, null, null, state, "attentionLens/overview", Priority.Background, attention =>
         {
             AttentionStack stack = attention.Stack(request.Stack);
             int cells = request.Size * request.Size;
@@ -68,7 +69,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         }, cancellation);
 
     public Task<ProfilesResult> ProfilesAsync(ProfilesParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, state, "attentionLens/profiles", Priority.Background, attention =>
+        AskAsync(request.Scope, null, null, state, "attentionLens/profiles", Priority.Background, attention =>
         {
             AttentionStack stack = attention.Stack(request.Stack);
             return new ProfilesResult { Stack = SegmentAttention.NameOf(stack.Kind), Profiles = Profiles(stack, cancellation) };
@@ -103,6 +104,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Parameters = info.Parameters,
             WeightBytes = info.WeightBytes,
             MaxPositions = info.MaxPositions,
+            Methods = [.. Methods.All.Select(static m => new MethodItem(m.Name, m.Title, m.Summary))],
         };
     }
 
@@ -110,82 +112,128 @@ internal sealed class AttentionHandlers(AttentionService service)
         new(info.Name, info.ModelType, NameOf(info.Kind), info.Layers, info.Heads, info.DecoderLayers, info.DecoderHeads, info.MaxPositions);
 
     private Task<T> AskAsync<T>(
-        Scope scope, Position? focus, ServerState state, string method, Priority priority, Func<SegmentAttention, T> make, CancellationToken cancellation)
+        Scope scope, View? view, Position? focus, ServerState state, string method, Priority priority, Func<SegmentAttention, T> make, CancellationToken cancellation)
         where T : AttentionResult, new() =>
         service.AnswerAsync(state, scope.TextDocument.Uri, method, async () =>
         {
-            SegmentAttention attention = await service.AskAsync(state, scope, focus, method, priority, cancellation).ConfigureAwait(false);
+            SegmentAttention attention = await service.AskAsync(state, scope, view, focus, method, priority, cancellation).ConfigureAwait(false);
             return make(attention) with { Version = attention.Document.Version, Status = attention.Status, Message = attention.Text.Notice };
         });
 
     private TintsResult Tints(SegmentAttention attention, TintsParams request, CancellationToken cancellation)
     {
-        (AttentionStack stack, HeadSelection selection) = Resolve(attention, request.View);
-        Token[] tokens = attention.Keys(stack), queries = attention.Queries(stack);
-        string mode = "received";
-        int query = -1, source = -1;
-        if (request.Position is { } position)
+        if (request.Unit is not ("token" or "word"))
+            throw new RpcException(ErrorCodes.InvalidParams, "unit must be \"token\" or \"word\".");
+        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        AttentionStack stack = weighing.Stack;
+        Token[] tokens = attention.Keys(stack);
+        TintQuery query = FindQuery(attention, stack, request);
+        float[] weights = new float[stack.Keys];
+        switch (query.Mode)
         {
-            int offset = attention.Document.Lines.Offset(position);
-            query = attention.TokenAt(queries, offset);
-            source = query < 0 && stack.Kind == AttentionKind.Cross ? attention.TokenAt(tokens, offset) : -1;
-        }
-        float[] weights;
-        TextRange? queryRange = null;
-        if (query >= 0)
-        {
-            mode = "row";
-            queryRange = attention.RangeOf(queries[query]);
-            weights = new float[stack.Keys];
-            Weights.Row(stack, selection, query, weights);
-        }
-        else if (source >= 0)
-        {
-            mode = "column";
-            queryRange = attention.RangeOf(tokens[source]);
-            weights = new float[stack.Queries];
-            Weights.Column(service.Selected(attention, stack, selection, cancellation), new HeadSelection(0, 0), source, weights, cancellation);
-            tokens = queries;
-        }
-        else
-        {
-            weights = new float[stack.Keys];
-            Weights.Received(service.Selected(attention, stack, selection, cancellation), new HeadSelection(0, 0), weights, cancellation);
+            case "row":
+                service.Row(attention, weighing, query.Tokens, weights, cancellation);
+                break;
+            case "column":
+                weights = new float[stack.Queries];
+                tokens = attention.Queries(stack);
+                Weights.Column(service.Selected(attention, weighing, cancellation), new HeadSelection(0, 0), query.Tokens[0], weights, cancellation);
+                break;
+            default:
+                Weights.Received(service.Selected(attention, weighing, cancellation), new HeadSelection(0, 0), weights, cancellation);
+                break;
         }
         SinkResult sinks = Sinks.Apply(weights, Sinks.Of(tokens, stack.Causal), attention.Settings.SpecialTokens);
-        int[] buckets = new int[weights.Length];
-        float max = Buckets.Assign(weights, buckets);
 
         var flat = new List<int>(tokens.Length * 5);
         var shown = new List<float>(tokens.Length);
-        var steps = new List<int>(tokens.Length);
-        for (int i = 0; i < tokens.Length; i++)
+        foreach ((int index, TextRange range, float weight) in Units(attention, tokens, weights, request.Unit))
         {
-            if (attention.RangeOf(tokens[i]) is not { } range)
-                continue;
-            flat.AddRange([range.Start.Line, range.Start.Character, range.End.Line, range.End.Character, i]);
-            shown.Add(MathF.Round(weights[i], 6));
-            steps.Add(buckets[i]);
+            flat.AddRange([range.Start.Line, range.Start.Character, range.End.Line, range.End.Character, index]);
+            shown.Add(MathF.Round(weight, 6));
         }
+        float max = shown.Count == 0 ? 0 : shown.Max();
         return new TintsResult
         {
             Range = attention.Range,
-            Mode = mode,
-            Query = queryRange,
+            Mode = query.Mode,
+            Query = query.Range,
+            Pinned = query.Pinned ? true : null,
             Model = attention.Model.Name,
-            View = new View(new LayerOrHead(selection.Layer), new LayerOrHead(selection.Head), SegmentAttention.NameOf(stack.Kind), "raw"),
+            View = new View(
+                new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(stack.Kind), weighing.Method.Name),
             Tokens = [.. flat],
             Weights = [.. shown],
-            Buckets = [.. steps],
+            Buckets = Steps(shown, max, query.Mode == "received"),
             Special = sinks.Handling switch { SinkHandling.Show => "shown", SinkHandling.Hide => "hidden", _ => "renormalized" },
             SpecialMass = MathF.Round(sinks.Share, 6),
-            Max = MathF.Round(max, 6),
+            Max = max,
         };
+    }
+
+    private readonly record struct TintQuery(string Mode, int[] Tokens, TextRange? Range, bool Pinned = false);
+
+    /// <summary>The pinned query, else the asked range, else the token at the position, else none: attention received.</summary>
+    private static TintQuery FindQuery(SegmentAttention attention, AttentionStack stack, TintsParams request)
+    {
+        Token[] queries = attention.Queries(stack);
+        if (request.Pinned && attention.Document.Pin is { } pin && attention.TokensIn(queries, pin.Start, pin.End) is { Length: > 0 } held)
+            return new TintQuery("row", held, attention.Document.Lines.Range(pin.Start, pin.End), Pinned: true);
+        LineIndex lines = attention.Document.Lines;
+        if (request.Query is { } asked && attention.TokensIn(queries, lines.Offset(asked.Start), lines.Offset(asked.End)) is { Length: > 0 } several)
+            return new TintQuery("row", several, asked);
+        if (request.Position is not { } position)
+            return new TintQuery("received", [], null);
+        int offset = lines.Offset(position);
+        if (attention.TokenAt(queries, offset) is >= 0 and var query)
+        {
+            if (request.Unit == "token")
+                return new TintQuery("row", [query], attention.RangeOf(queries[query]));
+            Word word = Words.Of(queries).First(word => word.First <= query && query <= word.Last);
+            return new TintQuery("row", [.. Enumerable.Range(word.First, word.Last - word.First + 1)], attention.RangeOf(Merged(queries[query], word)));
+        }
+        Token[] keys = attention.Keys(stack);
+        return stack.Kind == AttentionKind.Cross && attention.TokenAt(keys, offset) is >= 0 and var source
+            ? new TintQuery("column", [source], attention.RangeOf(keys[source]))
+            : new TintQuery("received", [], null);
+    }
+
+    /// <summary>Tokens or words that have a place in the document, with their weights.</summary>
+    private static IEnumerable<(int Index, TextRange Range, float Weight)> Units(SegmentAttention attention, Token[] tokens, float[] weights, string unit)
+    {
+        if (unit == "token")
+        {
+            for (int i = 0; i < tokens.Length; i++)
+            {
+                if (attention.RangeOf(tokens[i]) is { } range)
+                    yield return (i, range, weights[i]);
+            }
+            yield break;
+        }
+        Word[] words = Words.Of(tokens);
+        float[] merged = new float[words.Length];
+        Words.Sum(weights, words, merged);
+        for (int w = 0; w < words.Length; w++)
+        {
+            if (attention.RangeOf(Merged(tokens[words[w].First], words[w])) is { } range)
+                yield return (words[w].First, range, merged[w]);
+        }
+    }
+
+    private static Token Merged(Token first, Word word) => first with { Start = word.Start, End = word.End };
+
+    /// <summary>Weights as steps of the colour scale; see <see cref="TintsResult.Buckets"/>.</summary>
+    private static int[] Steps(List<float> weights, float max, bool spread)
+    {
+        // Below a tenth of the maximum the differences are noise and must not fill the whole scale.
+        float floor = spread && weights.Count > 0 ? Math.Min(weights.Where(static w => w > 0).DefaultIfEmpty(0).Min(), max * 0.9f) : 0;
+        return [.. weights.Select(weight => Buckets.Of(weight - floor, max - floor))];
     }
 
     private TileResult Tile(SegmentAttention attention, TileParams request, CancellationToken cancellation)
     {
-        (AttentionStack stack, HeadSelection selection) = Resolve(attention, request.View);
+        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        (AttentionStack stack, _, HeadSelection selection) = weighing;
         (int firstRow, int rows) = Span(request.Rows, stack.Queries, "rows");
         (int firstColumn, int columns) = Span(request.Columns, stack.Keys, "columns");
         if (request.Size is not [> 0, > 0])
@@ -197,10 +245,9 @@ internal sealed class AttentionHandlers(AttentionService service)
             throw new RpcException(ErrorCodes.InvalidParams, "The tile would be larger than 16 million cells; ask for a smaller size.");
         float[] tile = new float[height * width];
         float[] row = new float[stack.Keys];
-        AttentionView view = selection is { Layer: not null, Head: not null }
-            ? AttentionView.Raw(stack)
-            : service.Selected(attention, stack, selection, cancellation);
-        HeadSelection cell = view.Layers == 1 && view.Heads == 1 ? new HeadSelection(0, 0) : selection;
+        bool single = selection is { Layer: not null, Head: not null };
+        AttentionView view = single ? service.View(attention, weighing, cancellation) : service.Selected(attention, weighing, cancellation);
+        HeadSelection cell = single ? selection : new HeadSelection(0, 0);
         bool mean = request.Pooling == "mean";
         for (int r = 0; r < height; r++)
         {
@@ -227,14 +274,6 @@ internal sealed class AttentionHandlers(AttentionService service)
             Shape = [height, width],
             Max = tile.Length == 0 ? 0 : tile.Max(),
         };
-    }
-
-    private static (AttentionStack Stack, HeadSelection Selection) Resolve(SegmentAttention attention, View? view)
-    {
-        if (view?.Method is not (null or "raw"))
-            throw new AttentionException(AttentionStatus.Failed, "This server knows the method \"raw\".");
-        AttentionStack stack = attention.Stack(view?.Stack);
-        return (stack, attention.Selection(view, stack));
     }
 
     private static (int First, int Count) Span(int[] range, int limit, string name) =>

@@ -5,11 +5,12 @@ using AttentionLens.LanguageServer.Protocol;
 namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>What a question is about: a non-empty range is the text itself, an empty one means the document's segment at that position.</summary>
-internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range);
+/// <param name="Pair">A second text of the same document: the other sentence of a pair, or the target of an encoder-decoder.</param>
+internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range, TextRange? Pair = null);
 
 /// <summary>Which weights are meant. Absent members take the settings' value.</summary>
 /// <param name="Stack">"encoder", "decoder" or "cross"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
-/// <param name="Method">"raw": the softmax weights themselves.</param>
+/// <param name="Method">Name of a method, see <see cref="ModelInfoResult.Methods"/>; "raw" = the softmax weights themselves.</param>
 internal sealed record View(LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null);
 
 /// <summary>Values of <see cref="AttentionResult.Status"/>.</summary>
@@ -37,7 +38,12 @@ internal abstract record AttentionResult
     public string? Message { get; init; }
 }
 
-internal sealed record TintsParams(Scope Scope, View? View = null, Position? Position = null);
+/// <param name="Position">The token there is the query.</param>
+/// <param name="Query">All tokens in this range are the query: the mean of their rows. Goes before <paramref name="Position"/>.</param>
+/// <param name="Pinned">True: the document's pinned query goes before both, where it lies in the segment.</param>
+/// <param name="Unit">"token", or "word": pieces of one word are merged (weights to them summed).</param>
+internal sealed record TintsParams(
+    Scope Scope, View? View = null, Position? Position = null, TextRange? Query = null, bool Pinned = false, string Unit = "token");
 
 /// <summary>Strengths for the tokens of one segment.</summary>
 internal sealed record TintsResult : AttentionResult
@@ -48,20 +54,26 @@ internal sealed record TintsResult : AttentionResult
     /// <summary>"row": what the query attends to; "column": what attends to it (a source token of a cross stack); "received": mean over all queries.</summary>
     public string? Mode { get; init; }
 
-    /// <summary>The query token, in mode row and column.</summary>
+    /// <summary>The query, in mode row and column.</summary>
     public TextRange? Query { get; init; }
+
+    /// <summary>True when the query is the pinned one.</summary>
+    public bool? Pinned { get; init; }
 
     public string? Model { get; init; }
 
     public View? View { get; init; }
 
-    /// <summary>Five numbers a token: start line, start character, end line, end character, token index.</summary>
+    /// <summary>Five numbers a token: start line, start character, end line, end character, token index (of a word: its first token's).</summary>
     public int[]? Tokens { get; init; }
 
     /// <summary>One per token, 0..1, rounded to 6 digits.</summary>
     public float[]? Weights { get; init; }
 
-    /// <summary>One per token, 0 (no tint) to 11, by the square root of weight / max.</summary>
+    /// <summary>
+    /// One per token, 0 (no tint) to 11, by the square root of weight / max; in mode received of (weight - min) / (max - min), because means
+    /// over all queries differ little.
+    /// </summary>
     public int[]? Buckets { get; init; }
 
     /// <summary>"hidden", "shown" or "renormalized".</summary>
@@ -72,6 +84,13 @@ internal sealed record TintsResult : AttentionResult
 
     public float? Max { get; init; }
 }
+
+/// <summary>
+/// What hover and documentHighlight read: the standard members, and two of our own that a client may add so that they speak of what it shows.
+/// </summary>
+/// <param name="Scope">The text that is shown; absent = the segment at the position.</param>
+/// <param name="View">Absent = the settings'.</param>
+internal sealed record AttentionPositionParams(TextDocumentIdentifier TextDocument, Position Position, Scope? Scope = null, View? View = null);
 
 internal sealed record TokensParams(Scope Scope);
 
@@ -163,7 +182,18 @@ internal sealed record ModelInfoResult
     public long Parameters { get; init; }
     public long WeightBytes { get; init; }
     public int MaxPositions { get; init; }
+
+    /// <summary>The methods a <see cref="View"/> can name.</summary>
+    public MethodItem[]? Methods { get; init; }
 }
+
+internal sealed record MethodItem(string Name, string Title, string Summary);
+
+/// <summary>Argument of the command <c>attentionLens.pinQuery</c>, and what the client commands in lenses and actions are called with.</summary>
+internal sealed record PlaceArgument(string Uri, TextRange Range);
+
+/// <summary>Argument of the command <c>attentionLens.unpinQuery</c>.</summary>
+internal sealed record DocumentArgument(string Uri);
 
 internal sealed record ModelSummary(
     string Name, string ModelType, string Kind, int Layers, int Heads, int DecoderLayers, int DecoderHeads, int MaxPositions);
@@ -179,6 +209,7 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
     RespectRequiredConstructorParameters = true,
     RespectNullableAnnotations = true,
     Converters = [typeof(LenientString)])]
+[JsonSerializable(typeof(AttentionPositionParams))]
 [JsonSerializable(typeof(TintsParams))]
 [JsonSerializable(typeof(TintsResult))]
 [JsonSerializable(typeof(TokensParams))]
@@ -193,4 +224,6 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(ProfilesResult))]
 [JsonSerializable(typeof(ModelInfoResult))]
 [JsonSerializable(typeof(StatusParams))]
+[JsonSerializable(typeof(PlaceArgument))]
+[JsonSerializable(typeof(DocumentArgument))]
 internal sealed partial class AttentionJson : JsonSerializerContext;

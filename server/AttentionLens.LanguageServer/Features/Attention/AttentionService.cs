@@ -8,6 +8,9 @@ using Microsoft.Extensions.Logging;
 
 namespace AttentionLens.LanguageServer.Features.Attention;
 
+/// <summary>Which weights are meant, resolved.</summary>
+internal readonly record struct Weighing(AttentionStack Stack, Method Method, HeadSelection Selection);
+
 /// <summary>From a place in a document to its attention: segment, tokens, trace, and the matrix of a selection of heads.</summary>
 internal sealed class AttentionService(ModelHost models, TraceService traces, ByteCache<object, object> cache, ILogger log)
 {
@@ -16,24 +19,31 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     /// <summary>The attention of what a scope names in the document as the request saw it.</summary>
     /// <param name="state">The state when the request arrived.</param>
     /// <param name="scope">Text or place.</param>
+    /// <param name="view">Its method decides what a pass keeps.</param>
     /// <param name="focus">Where the user is; decides which window of a long text is shown.</param>
     /// <param name="method">Of the request; a newer version of the same question replaces a waiting older one.</param>
     /// <param name="priority">Interactive when somebody waits for it.</param>
     /// <param name="cancellation">The request's.</param>
     /// <exception cref="AttentionException">There is no answer; says why.</exception>
     public async Task<SegmentAttention> AskAsync(
-        ServerState state, Scope scope, Position? focus, string method, Priority priority, CancellationToken cancellation)
+        ServerState state, Scope scope, View? view, Position? focus, string method, Priority priority, CancellationToken cancellation)
     {
         if (!state.Documents.TryGetValue(scope.TextDocument.Uri, out DocumentSnapshot? document))
             throw new AttentionException(AttentionStatus.Failed, "The document is not open; open it again.");
         int start = document.Lines.Offset(scope.Range.Start), end = document.Lines.Offset(scope.Range.End);
         Segment segment = start < end ? Selected(document, start, end) : At(document, state.Settings.Reader, start);
+        if (scope.Pair is { } second)
+        {
+            int from = document.Lines.Offset(second.Start), to = document.Lines.Offset(second.End);
+            Segment other = from < to ? Selected(document, from, to) : At(document, state.Settings.Reader, from);
+            segment = new Segment(segment.Text, segment.Start, segment.End, segment.Map) { Pair = other };
+        }
         if (segment.Text.Contains('\0', StringComparison.Ordinal))
             throw new AttentionException(AttentionStatus.Failed, "The text holds NUL characters: this looks like a binary file, not text.");
         HeldModel model = await models.GetAsync(cancellation).ConfigureAwait(false);
         int at = document.Lines.Offset(focus ?? scope.Range.Start);
         int inText = at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
-        EncodedText text = EncodedText.Of(model.Runner, segment, inText, cancellation);
+        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, cancellation);
         var question = new Question(method, document.Uri, document.Version);
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
         return new SegmentAttention(document, state.Settings, segment, text, trace, model.Runner.Info);
@@ -78,22 +88,56 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     }
 
     /// <summary>
-    /// The weights of one layer and head (or of a mean over them) as a view with one layer and one head. A mean over many heads costs many
+    /// The weights of one layer and head, or of a mean over them, as a view with one layer and one head. A mean over many heads costs many
     /// matrices, so it is kept.
     /// </summary>
-    public AttentionView Selected(SegmentAttention attention, AttentionStack stack, HeadSelection selection, CancellationToken cancellation)
+    public AttentionView Selected(SegmentAttention attention, Weighing weighing, CancellationToken cancellation)
     {
-        var key = new SelectionKey(attention.Text.Key, stack.Kind, selection);
+        (AttentionStack stack, Method method, HeadSelection selection) = weighing;
+        var key = new SelectionKey(attention.Text.Key, stack.Kind, method.Name, selection);
         if (cache.TryGet(key, out object known))
             return (AttentionView)known;
-        float[] matrix = new float[checked(stack.Queries * stack.Keys)];
-        Weights.Matrix(AttentionView.Raw(stack), selection, matrix, cancellation);
-        var view = new DenseView(stack.Kind, 1, 1, stack.Queries, stack.Keys, stack.Causal, [matrix]);
+        AttentionView whole = View(attention, weighing, cancellation);
+        float[] matrix = new float[checked(whole.Queries * whole.Keys)];
+        Weights.Matrix(whole, selection, matrix, cancellation);
+        var view = new DenseView(stack.Kind, 1, 1, whole.Queries, whole.Keys, whole.Causal, [matrix]);
         cache.Add(key, view, view.Bytes);
         return view;
     }
 
-    private sealed record SelectionKey(TraceKey Trace, AttentionKind Kind, HeadSelection Selection);
+    /// <summary>The weights of all layers and heads by a method. Methods other than the raw weights may have to compute them, so those are kept.</summary>
+    public AttentionView View(SegmentAttention attention, Weighing weighing, CancellationToken cancellation)
+    {
+        if (weighing.Method == Methods.Raw)
+            return AttentionView.Raw(weighing.Stack);
+        var key = new ViewKey(attention.Text.Key, weighing.Stack.Kind, weighing.Method.Name);
+        if (cache.TryGet(key, out object known))
+            return (AttentionView)known;
+        AttentionView view = weighing.Method.Apply(attention.Trace, weighing.Stack, cancellation);
+        cache.Add(key, view, view.Bytes);
+        return view;
+    }
+
+    /// <summary>The row of one query. A mean over heads that is already known as a matrix is read from it.</summary>
+    public void Row(SegmentAttention attention, Weighing weighing, ReadOnlySpan<int> queries, Span<float> row, CancellationToken cancellation) =>
+        Weights.Row(View(attention, weighing, cancellation), weighing.Selection, queries, row);
+
+    /// <summary>Stack, method and heads that a view names.</summary>
+    /// <exception cref="AttentionException">The model or the server has none of that name or number.</exception>
+    public static Weighing Resolve(SegmentAttention attention, View? view)
+    {
+        AttentionStack stack = attention.Stack(view?.Stack);
+        return new Weighing(stack, MethodOf(view), attention.Selection(view, stack));
+    }
+
+    private static Method MethodOf(View? view) => view?.Method is not { } name
+        ? Methods.Raw
+        : Methods.All.FirstOrDefault(method => method.Name == name)
+            ?? throw new AttentionException(AttentionStatus.Failed, $"There is no such method; there are {string.Join(", ", Methods.All.Select(static m => m.Name))}.");
+
+    private sealed record SelectionKey(TraceKey Trace, AttentionKind Kind, string Method, HeadSelection Selection);
+
+    private sealed record ViewKey(TraceKey Trace, AttentionKind Kind, string Method);
 
     private bool IsLoadCancelled(Exception failure) => failure is TaskCanceledException && !models.Loading && models.Info is null;
 

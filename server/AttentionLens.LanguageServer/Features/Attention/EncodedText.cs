@@ -27,9 +27,10 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
     /// <param name="model">The model that is to read it.</param>
     /// <param name="segment">Text and, maybe, its pair.</param>
     /// <param name="focus">Where the user is, as an offset of the segment's text: a window is laid around it.</param>
+    /// <param name="keep">What the method that is asked for needs.</param>
     /// <param name="cancellation">Checked by the tokenizer.</param>
     /// <exception cref="AttentionException">Nothing in it, or the model reads no text.</exception>
-    public static EncodedText Of(IModelRunner model, Segment segment, int focus, CancellationToken cancellation)
+    public static EncodedText Of(IModelRunner model, Segment segment, int focus, Keep keep, CancellationToken cancellation)
     {
         ModelInfo info = model.Info;
         if (info.Kind is ModelKind.Vision)
@@ -74,7 +75,7 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
             TokenTypeIds = source.Any(static token => token.TypeId != 0) ? Array.ConvertAll(source, static token => token.TypeId) : null,
             DecoderInputIds = target.Length > 0 ? Array.ConvertAll(target, static token => token.Id) : null,
         };
-        return new EncodedText(source, target, input, notice, new TraceKey(info.Fingerprint, text, pair, from, window));
+        return new EncodedText(source, target, input, notice, new TraceKey(info.Fingerprint, text, pair, from, window, keep));
     }
 
     /// <summary>A fixed grid of pieces, so that moving the cursor inside one does not ask for another.</summary>
@@ -142,7 +143,7 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
 }
 
 /// <summary>Equal keys mean equal traces: content, never a document or a version, so that undo and a second panel find what is known.</summary>
-internal sealed record TraceKey(string Model, string Text, string? Pair, int From, int Window);
+internal sealed record TraceKey(string Model, string Text, string? Pair, int From, int Window, Keep Keep);
 
 /// <summary>Why there are no weights: a status of the protocol and one sentence.</summary>
 internal sealed class AttentionException(string status, string message) : Exception(message)

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using AttentionLens.Kernels;
 using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.Models;
 using AttentionLens.Tokenization;
@@ -12,7 +14,7 @@ internal interface IModelRunner : IDisposable
 
     TokenizedText Encode(string text, string? pair, CancellationToken cancellation);
 
-    AttentionTrace Forward(ModelInput input, CancellationToken cancellation);
+    AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation);
 }
 
 /// <summary>Which model the settings ask for.</summary>
@@ -98,14 +100,17 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
     /// <summary>Called after each change of state, from any thread, outside of locks.</summary>
     public event Action? Changed;
 
-    public ModelInfo? Info => Current is { Result.Task: { IsCompletedSuccessfully: true } task } ? task.Result.Runner.Info : null;
+    /// <summary>The model when it is loaded; never waits.</summary>
+    public HeldModel? Current => Last is { Result.Task: { IsCompletedSuccessfully: true } task } ? task.Result : null;
 
-    public bool Loading => Current is { Result.Task.IsCompleted: false };
+    public ModelInfo? Info => Current?.Runner.Info;
+
+    public bool Loading => Last is { Result.Task.IsCompleted: false };
 
     /// <summary>Why there is no model, in one sentence; null while there is or may be one.</summary>
-    public string? Problem => Current?.Result.Task.Exception?.InnerException is { } failure ? Explain(failure) : null;
+    public string? Problem => Last?.Result.Task.Exception?.InnerException is { } failure ? Explain(failure) : null;
 
-    private Attempt? Current
+    private Attempt? Last
     {
         get
         {
@@ -183,7 +188,7 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
             var held = new HeldModel(loader.Load(attempt.Choice, progress, attempt.Cancel.Token));
             log.ModelLoaded(held.Runner.Info.Name, held.Runner.Info.ModelType, held.Runner.Info.Layers, held.Runner.Info.Heads);
             attempt.Result.SetResult(held);
-            if (Current != attempt)
+            if (Last != attempt)
                 held.Retire();
         }
 #pragma warning disable CA1031 // Whatever a model folder does to us, the server stays up and says so.
@@ -212,6 +217,9 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
 /// <summary>Loads models from the local disk.</summary>
 internal sealed class LocalModelLoader : IModelLoader
 {
+    /// <summary>By number of threads. Kept for the life of the process: traces of an earlier model may still compute rows on them.</summary>
+    private readonly ConcurrentDictionary<int, WorkerPool> pools = [];
+
     public IModelRunner Load(ModelChoice choice, IProgress<double> progress, CancellationToken cancellation)
     {
         string folder;
@@ -224,13 +232,16 @@ internal sealed class LocalModelLoader : IModelLoader
             throw new ModelMissingException(missing.Message);
         }
         var model = Model.Load(folder, progress, cancellation);
+        if (choice.Threads > 0)
+            model.Pool = pools.GetOrAdd(choice.Threads, static threads => new WorkerPool(threads));
         if (model.Tokenizer is { } tokenizer)
             return new LocalModel(model, tokenizer);
         // A vision model has no tokenizer, and is refused with the first text.
         if (model.Info.Kind == ModelKind.Vision)
             return new LocalModel(model, null);
         model.Dispose();
-        throw new ModelException($"'{folder}' has no tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model); put it beside the model.");
+        throw new ModelException(model.TokenizerProblem
+            ?? $"'{folder}' has no tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model); put it beside the model.");
     }
 
     private sealed class LocalModel(Model model, Tokenizer? tokenizer) : IModelRunner
@@ -240,7 +251,7 @@ internal sealed class LocalModelLoader : IModelLoader
         public TokenizedText Encode(string text, string? pair, CancellationToken cancellation) =>
             tokenizer?.Encode(text, pair, cancellation: cancellation) ?? new TokenizedText([]);
 
-        public AttentionTrace Forward(ModelInput input, CancellationToken cancellation) => model.Forward(input, Keep.Attention, cancellation);
+        public AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation) => model.Forward(input, keep, cancellation);
 
         public void Dispose() => model.Dispose();
     }

@@ -102,6 +102,23 @@ internal sealed record SegmentAttention(
         return before;
     }
 
+    /// <summary>Indices of the tokens that touch document[start, end).</summary>
+    public int[] TokensIn(Token[] tokens, int start, int end)
+    {
+        var found = new List<int>();
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            Token token = tokens[i];
+            if (token.Special || token.Start >= token.End)
+                continue;
+            Segment part = token.Sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
+            (int from, int to) = part.ToDocument(token.Start, Math.Min(token.End, part.Map.TextLength));
+            if (from < end && to > start)
+                found.Add(i);
+        }
+        return [.. found];
+    }
+
     public static string NameOf(AttentionKind kind) => kind switch
     {
         AttentionKind.Decoder => "decoder",

@@ -119,7 +119,7 @@ internal sealed class TraceService(ComputeLane lane, ByteCache<object, object> c
             try
             {
                 using ProgressScope progress = beginProgress("AttentionLens: reading attention", () => CancelByUser(text.Key, flight));
-                AttentionTrace trace = model.Runner.Forward(text.Input, cancellation);
+                AttentionTrace trace = model.Runner.Forward(text.Input, text.Key.Keep, cancellation);
                 cache.Add(text.Key, trace, trace.Bytes + (2L * text.Key.Text.Length));
                 answer = asker => asker.Answer.TrySetResult(trace);
             }

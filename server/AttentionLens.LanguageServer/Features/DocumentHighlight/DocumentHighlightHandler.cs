@@ -19,14 +19,14 @@ internal sealed class DocumentHighlightHandler(AttentionService service)
     /// <summary>An editor has three looks, not eleven: weights below this part of the maximum would only be noise.</summary>
     private const float Threshold = 0.1f;
 
-    public async Task<DocumentHighlightItem[]?> HandleAsync(TextDocumentPositionParams request, ServerState state, CancellationToken cancellation)
+    public async Task<DocumentHighlightItem[]?> HandleAsync(AttentionPositionParams request, ServerState state, CancellationToken cancellation)
     {
         try
         {
             SegmentAttention attention = await service.AskAsync(
-                state, new Scope(request.TextDocument, new TextRange(request.Position, request.Position)), request.Position, Method, Priority.Interactive,
-                cancellation).ConfigureAwait(false);
-            return Answer(attention, request.Position);
+                state, request.Scope ?? new Scope(request.TextDocument, new TextRange(request.Position, request.Position)), request.View, request.Position, Method,
+                Priority.Interactive, cancellation).ConfigureAwait(false);
+            return Answer(attention, request, cancellation);
         }
         catch (AttentionException stale) when (stale.Status == AttentionStatus.Stale)
         {
@@ -41,15 +41,16 @@ internal sealed class DocumentHighlightHandler(AttentionService service)
 #pragma warning restore CA1031
     }
 
-    private static DocumentHighlightItem[]? Answer(SegmentAttention attention, Position position)
+    private DocumentHighlightItem[]? Answer(SegmentAttention attention, AttentionPositionParams request, CancellationToken cancellation)
     {
-        AttentionStack stack = attention.Stack(null);
+        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        AttentionStack stack = weighing.Stack;
         Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
-        int query = attention.TokenAt(queries, attention.Document.Lines.Offset(position));
+        int query = attention.TokenAt(queries, attention.Document.Lines.Offset(request.Position));
         if (query < 0)
             return null;
         float[] row = new float[stack.Keys];
-        Weights.Row(stack, attention.Selection(null, stack), query, row);
+        service.Row(attention, weighing, [query], row, cancellation);
         Sinks.Apply(row, Sinks.Of(keys, stack.Causal), attention.Settings.SpecialTokens);
         float max = 0;
         for (int i = 0; i < row.Length; i++)

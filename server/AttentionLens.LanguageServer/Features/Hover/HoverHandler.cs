@@ -18,14 +18,14 @@ internal sealed class HoverHandler(AttentionService service)
     /// <summary>Set from the client's capabilities: some clients show Markdown as it is written.</summary>
     public bool PlainText { get; set; }
 
-    public async Task<HoverResult?> HandleAsync(TextDocumentPositionParams request, ServerState state, CancellationToken cancellation)
+    public async Task<HoverResult?> HandleAsync(AttentionPositionParams request, ServerState state, CancellationToken cancellation)
     {
         try
         {
             SegmentAttention attention = await service.AskAsync(
-                state, new Scope(request.TextDocument, new TextRange(request.Position, request.Position)), request.Position, Method, Priority.Interactive,
-                cancellation).ConfigureAwait(false);
-            return Answer(attention, request.Position, cancellation);
+                state, request.Scope ?? new Scope(request.TextDocument, new TextRange(request.Position, request.Position)), request.View, request.Position, Method,
+                Priority.Interactive, cancellation).ConfigureAwait(false);
+            return Answer(attention, request, cancellation);
         }
         catch (AttentionException stale) when (stale.Status == AttentionStatus.Stale)
         {
@@ -44,12 +44,12 @@ internal sealed class HoverHandler(AttentionService service)
 #pragma warning restore CA1031
     }
 
-    private HoverResult? Answer(SegmentAttention attention, Position position, CancellationToken cancellation)
+    private HoverResult? Answer(SegmentAttention attention, AttentionPositionParams request, CancellationToken cancellation)
     {
-        AttentionStack stack = attention.Stack(null);
-        HeadSelection selection = attention.Selection(null, stack);
+        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        AttentionStack stack = weighing.Stack;
         Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
-        int offset = attention.Document.Lines.Offset(position);
+        int offset = attention.Document.Lines.Offset(request.Position);
         int query = attention.TokenAt(queries, offset), key = attention.TokenAt(keys, offset);
         Token token;
         if (query >= 0)
@@ -66,15 +66,14 @@ internal sealed class HoverHandler(AttentionService service)
         if (query >= 0)
         {
             float[] row = new float[stack.Keys];
-            Weights.Row(stack, selection, query, row);
+            service.Row(attention, weighing, [query], row, cancellation);
             sinks = Sinks.Apply(row, Sinks.Of(keys, stack.Causal), attention.Settings.SpecialTokens);
             to = Top(keys, row, attention.Settings.HoverTop);
         }
         if (key >= 0)
         {
             float[] column = new float[stack.Queries];
-            AttentionView view = service.Selected(attention, stack, selection, cancellation);
-            Weights.Column(view, new HeadSelection(0, 0), key, column, cancellation);
+            Weights.Column(service.Selected(attention, weighing, cancellation), new HeadSelection(0, 0), key, column, cancellation);
             // Special queries attend too, but what they are is no fact about the text; they go when they are not to be shown.
             if (attention.Settings.SpecialTokens != SinkHandling.Show)
             {
@@ -83,18 +82,20 @@ internal sealed class HoverHandler(AttentionService service)
             }
             by = Top(queries, column, attention.Settings.HoverTop);
         }
-        return new HoverResult(Content(Write(attention, token, stack, selection, sinks, to, by)), range);
+        return new HoverResult(Content(Write(attention, token, weighing, sinks, to, by)), range);
     }
 
     private string Write(
-        SegmentAttention attention, Token token, AttentionStack stack, HeadSelection selection, SinkResult? sinks,
+        SegmentAttention attention, Token token, Weighing weighing, SinkResult? sinks,
         List<(Token Token, float Weight)> to, List<(Token Token, float Weight)> by)
     {
         var text = new StringBuilder();
-        string kind = attention.Trace.Stacks.Count > 1 ? $" · {SegmentAttention.NameOf(stack.Kind)}" : "";
+        string kind = attention.Trace.Stacks.Count > 1 ? $" · {SegmentAttention.NameOf(weighing.Stack.Kind)}" : "";
+        if (weighing.Method != Methods.Raw)
+            kind += $" · {weighing.Method.Title}";
         string name = PlainText ? Markdown.Plain(attention.TextOf(token)) : $"**{Markdown.Code(attention.TextOf(token))}**";
         string spelling = attention.TextOf(token) == token.Text ? "" : PlainText ? $" ({Markdown.Plain(token.Text)})" : $" ({Markdown.Code(token.Text)})";
-        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling} · {selection}{kind} · {(PlainText ? attention.Model.Name : Escape(attention.Model.Name))}\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling} · {weighing.Selection}{kind} · {(PlainText ? attention.Model.Name : Escape(attention.Model.Name))}\n\n");
         if (PlainText)
         {
             List("attends to", to);
