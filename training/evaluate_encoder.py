@@ -23,6 +23,7 @@ import torch
 import loop
 import wordpiece
 from encoder import BertForMaskedLM
+from train_encoder import MASK_RATE
 
 LENGTH, MASKED, BATCH = 128, 0.15, 16
 
@@ -120,7 +121,7 @@ Measured on the published f16 weights by `training/evaluate_encoder.py`: {places
 
 ## Recipe
 
-`training/README.md` rebuilds it with a seed: `corpus.py`, `tokenizer.py encoder`, `train_encoder.py`. Masking rate {mask:.0%} (80 % [MASK], 10 % random, 10 % kept), windows of 32 to {positions} tokens that start at a paragraph, Muon on the matrices (rate {matrix_rate}) and Adam on the rest (rate {other_rate}), position embeddings initialised with sinusoids, no dropout.
+`training/README.md` rebuilds it with a seed: `corpus.py`, `tokenizer.py encoder`, `train_encoder.py`. Masking rate {mask:.0%} (80 % [MASK], 10 % random, 10 % kept), windows of 32 to {positions} tokens that start at a paragraph, Muon on the matrices (rate {matrix_rate}) and Adam on the rest (rate {other_rate}), no dropout. Position embeddings start as sinusoids, and two heads of the first layer start out looking at the left and the right neighbour, so those two were put there, not found; they were trained freely afterwards.
 
 ## Limits
 
@@ -129,25 +130,11 @@ English only. Most of the text is old literature and speeches, dictionary glosse
 
 
 def card(release: Path, work: Path, result: dict) -> str:
-    config = json.loads((release / "config.json").read_text())
-    record = json.loads((work / "encoder" / "release.json").read_text())
-    rows = [line.split("\t") for line in (work / "english.sources.tsv").read_text().splitlines()[1:]]
-    weights = release / "model.safetensors"
     return CARD.format(
-        layers=config["num_hidden_layers"], heads=config["num_attention_heads"], width=config["hidden_size"],
-        inner=config["intermediate_size"], vocabulary=config["vocab_size"], positions=config["max_position_embeddings"],
-        parameters=sum(t.numel() for t in loop.read_safetensors(weights).values()) / 1e6,
-        megabytes=weights.stat().st_size / 1e6, tokens=record["tokens"] / 1e6, steps=record["steps"],
-        tokens_a_step=record["tokens_a_step"], decay_steps=record["decay_steps"],
-        device={"cpu": "one CPU core at the lowest priority", "cuda": "one GPU"}[record["device"]],
-        passes=record["tokens"] / record["corpus_tokens"], length=LENGTH, mask=record["mask_rate"],
-        matrix_rate=record["matrix_rate"], other_rate=record["other_rate"],
-        characters=sum(int(row[4]) for row in rows) / 1e6,
-        sources="\n".join(f"| {row[0]} | {row[1]} | {int(row[4]) / 1e6:.2f} |" for row in rows),
+        **loop.card_facts(release, work / "encoder", work / "english.sources.tsv"), **result, length=LENGTH, mask=MASK_RATE,
         note="" if result["top1"] >= 2 * result["bigram"] else
         "\nThe aim, a top-1 accuracy of at least twice the bigram baseline's, is not reached: the training was short. "
-        "`train_encoder.py` goes on from where it stopped.\n",
-        **result)
+        "`train_encoder.py` goes on from where it stopped.\n")
 
 
 def main() -> None:

@@ -1,12 +1,77 @@
 """What every training script shares: optimiser, schedule, resumable checkpoints, safetensors."""
+import argparse
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy
 import torch
+
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
+
+
+def options(description: str, *, layers: int, width: int, heads: int, tokens_a_step: int) -> argparse.ArgumentParser:
+    """The options that every training script has; the model's shape matters in the first call only."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--max-steps", type=int, default=10**9)
+    parser.add_argument("--layers", type=int, default=layers)
+    parser.add_argument("--width", type=int, default=width)
+    parser.add_argument("--heads", type=int, default=heads)
+    parser.add_argument("--tokens-a-step", type=int, default=tokens_a_step)
+    parser.add_argument("--matrix-rate", type=float, default=0.01)
+    parser.add_argument("--other-rate", type=float, default=2e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.02)
+    parser.add_argument("--warmup", type=int, default=200)
+    parser.add_argument("--save-minutes", type=float, default=3)
+    parser.add_argument("--decay-steps", type=int, default=0)
+    parser.add_argument("--release", type=Path)
+    parser.add_argument("--seed", type=int, default=8)
+    return parser
+
+
+def configured(run_folder: Path, make: Callable[[argparse.Namespace], dict], chosen: argparse.Namespace) -> dict:
+    """The model's config.json: the checkpoint's own where there is one, else made from the options."""
+    run_folder.mkdir(parents=True, exist_ok=True)
+    described = run_folder / "config.json"
+    if not described.exists():
+        described.write_text(json.dumps(make(chosen), indent=2) + "\n")
+    return json.loads(described.read_text())
+
+
+def run(model: torch.nn.Module, config: dict, loss_of: Callable[[int], torch.Tensor], folder: Path,
+        chosen: argparse.Namespace, corpus_tokens: int) -> None:
+    """Train as the options say and publish where they ask for it."""
+    optimiser = Optimiser(model, chosen.matrix_rate, chosen.other_rate, chosen.weight_decay)
+    step = train(model, loss_of, optimiser, folder / "run", minutes=chosen.minutes, warmup=chosen.warmup,
+                 tokens_a_step=chosen.tokens_a_step, save_minutes=chosen.save_minutes, max_steps=chosen.max_steps,
+                 decay_steps=chosen.decay_steps, device=chosen.device)
+    if not chosen.release:
+        return
+    publish(model, config, folder, chosen.release)
+    record = {name: getattr(chosen, name) for name in
+              ("decay_steps", "tokens_a_step", "matrix_rate", "other_rate", "weight_decay", "seed", "device")}
+    record |= {"steps": step, "tokens": step * chosen.tokens_a_step, "corpus_tokens": corpus_tokens}
+    (folder / "release.json").write_text(json.dumps(record, indent=2) + "\n")
+    print(f"{chosen.release}: {step} steps, {record['tokens'] / 1e6:.1f} M tokens")
+
+
+def publish(model: torch.nn.Module, config: dict, tokenizer: Path, release: Path) -> None:
+    """A complete Hugging Face folder but for the card, which the evaluation writes."""
+    release.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        if (tokenizer / name).exists():
+            shutil.copyfile(tokenizer / name, release / name)
+    (release / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    partial = release / "model.safetensors.partial"
+    write_safetensors(partial, model.state_dict().items())
+    os.replace(partial, release / "model.safetensors")
 
 
 class Optimiser:
@@ -136,6 +201,28 @@ def write_safetensors(path: Path, tensors: Iterable[tuple[str, torch.Tensor]]) -
     with open(path, "wb") as out:
         out.write(len(text).to_bytes(8, "little") + text + b"".join(blobs))
     return path.stat().st_size
+
+
+def card_facts(release: Path, folder: Path, sources: Path) -> dict:
+    """What every model card says: the shape, the size, the training and the table of sources."""
+    config = json.loads((release / "config.json").read_text())
+    record = json.loads((folder / "release.json").read_text())
+    rows = [line.split("\t") for line in sources.read_text().splitlines()[1:]]
+    weights = release / "model.safetensors"
+    return {
+        "layers": config["num_hidden_layers"], "vocabulary": config["vocab_size"], "positions": config["max_position_embeddings"],
+        "heads": config.get("num_attention_heads") or config["encoder_attention_heads"],
+        "width": config.get("hidden_size") or config["d_model"],
+        "inner": config.get("intermediate_size") or config["encoder_ffn_dim"],
+        "parameters": sum(t.numel() for t in read_safetensors(weights).values()) / 1e6,
+        "megabytes": weights.stat().st_size / 1e6,
+        "tokens": record["tokens"] / 1e6, "steps": record["steps"], "tokens_a_step": record["tokens_a_step"],
+        "decay_steps": record["decay_steps"], "passes": record["tokens"] / record["corpus_tokens"],
+        "device": {"cpu": "CPU at the lowest priority", "cuda": "one GPU"}[record["device"]],
+        "matrix_rate": record["matrix_rate"], "other_rate": record["other_rate"],
+        "characters": sum(int(row[-1]) for row in rows) / 1e6,
+        "sources": "\n".join(f"| {row[0]} | {row[1]} | {int(row[-1]) / 1e6:.2f} |" for row in rows if int(row[-1])),
+    }
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:

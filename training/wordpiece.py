@@ -3,13 +3,14 @@
 Only what the training scripts need, with no dependency: the Debian and npm registries hold no
 Python `tokenizers`. The files written are those of the Hugging Face layout.
 """
-import heapq
 import json
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import merges
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 PAD, UNK, CLS, SEP, MASK = range(5)
@@ -55,8 +56,7 @@ def train(lines: Iterable[str], size: int, min_character: int = 50) -> list[str]
     """A vocabulary of `size` entries: specials, characters, then pieces merged by pair frequency.
 
     Merging the most frequent pair is what Hugging Face's WordPieceTrainer does too (it trains BPE and
-    marks what continues a word). Ties are broken by the pieces themselves, so the result is a function
-    of the text alone.
+    marks what continues a word).
     """
     counts: Counter[str] = Counter()
     for line in lines:
@@ -76,48 +76,12 @@ def train(lines: Iterable[str], size: int, min_character: int = 50) -> list[str]
         if count >= 2 and len(word) <= _MAX_WORD and all(c in kept for c in word):
             spelled.append([word[0], *(_PREFIX + c for c in word[1:])])
             weight.append(count)
-    pairs: Counter[tuple[str, str]] = Counter()
-    where: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for index, pieces in enumerate(spelled):
-        for pair in zip(pieces, pieces[1:]):
-            pairs[pair] += weight[index]
-            where[pair].add(index)
-    queue = [(-count, pair) for pair, count in pairs.items()]
-    heapq.heapify(queue)
-
-    while len(vocabulary) < size and queue:
-        count, pair = heapq.heappop(queue)
-        if pairs[pair] != -count:  # the count fell since this entry was queued
-            if pairs[pair] > 0:
-                heapq.heappush(queue, (-pairs[pair], pair))
-            continue
-        left, right = pair
-        merged = left + right.removeprefix(_PREFIX)
+    for _, _, merged in merges.learn(spelled, weight, lambda left, right: left + right.removeprefix(_PREFIX)):
+        if len(vocabulary) >= size:
+            break
         if merged not in known:
             known.add(merged)
             vocabulary.append(merged)
-        changed: set[tuple[str, str]] = set()
-        for index in where.pop(pair):
-            pieces, n = spelled[index], weight[index]
-            for old in zip(pieces, pieces[1:]):
-                pairs[old] -= n
-            result: list[str] = []
-            i = 0
-            while i < len(pieces):
-                if i + 1 < len(pieces) and pieces[i] == left and pieces[i + 1] == right:
-                    result.append(merged)
-                    i += 2
-                else:
-                    result.append(pieces[i])
-                    i += 1
-            spelled[index] = result
-            for new in zip(result, result[1:]):
-                pairs[new] += n
-                where[new].add(index)
-                changed.add(new)
-        del pairs[pair]
-        for new in changed:
-            heapq.heappush(queue, (-pairs[new], new))
     return vocabulary
 
 
