@@ -47,7 +47,7 @@ public static unsafe class Activations
     {
         fixed (float* pointer = values)
         {
-            Apply(activation, pointer, values.Length);
+            Apply(activation, pointer, 1, values.Length, 0);
         }
     }
 
@@ -64,132 +64,119 @@ public static unsafe class Activations
         fixed (float* ups = up)
         fixed (float* results = result)
         {
-            ApplyGated(activation, gates, ups, results, result.Length);
+            Map(activation, gates, ups, results, 1, result.Length, 0);
         }
     }
 
-    internal static void Apply(Activation activation, float* values, int count)
+    /// <summary>values[rows, columns] = activation(values), rows <paramref name="stride"/> floats apart.</summary>
+    internal static void Apply(Activation activation, float* values, int rows, int columns, nint stride)
+    {
+        if (activation != Activation.None)
+        {
+            Map(activation, values, null, values, rows, columns, stride);
+        }
+    }
+
+    private static void Map(Activation activation, float* x, float* factor, float* result, int rows, int columns, nint stride)
     {
         switch (activation)
         {
             case Activation.None:
+                Map<Identity>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.Gelu:
-                Map<Gelu>(values, null, values, count);
+                Map<Gelu>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.GeluTanh:
-                Map<GeluTanh>(values, null, values, count);
+                Map<GeluTanh>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.QuickGelu:
-                Map<QuickGelu>(values, null, values, count);
+                Map<QuickGelu>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.Relu:
-                Map<Relu>(values, null, values, count);
+                Map<Relu>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.ReluSquared:
-                Map<ReluSquared>(values, null, values, count);
+                Map<ReluSquared>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.Silu:
-                Map<Silu>(values, null, values, count);
+                Map<Silu>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.Tanh:
-                Map<Tanh>(values, null, values, count);
+                Map<Tanh>(x, factor, result, rows, columns, stride);
                 break;
             case Activation.Sigmoid:
-                Map<Sigmoid>(values, null, values, count);
+                Map<Sigmoid>(x, factor, result, rows, columns, stride);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(activation));
         }
     }
 
-    private static void ApplyGated(Activation activation, float* gate, float* up, float* result, int count)
-    {
-        switch (activation)
-        {
-            case Activation.None:
-                Map<Identity>(gate, up, result, count);
-                break;
-            case Activation.Gelu:
-                Map<Gelu>(gate, up, result, count);
-                break;
-            case Activation.GeluTanh:
-                Map<GeluTanh>(gate, up, result, count);
-                break;
-            case Activation.QuickGelu:
-                Map<QuickGelu>(gate, up, result, count);
-                break;
-            case Activation.Relu:
-                Map<Relu>(gate, up, result, count);
-                break;
-            case Activation.ReluSquared:
-                Map<ReluSquared>(gate, up, result, count);
-                break;
-            case Activation.Silu:
-                Map<Silu>(gate, up, result, count);
-                break;
-            case Activation.Tanh:
-                Map<Tanh>(gate, up, result, count);
-                break;
-            case Activation.Sigmoid:
-                Map<Sigmoid>(gate, up, result, count);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(activation));
-        }
-    }
-
-    private static void Map<F>(float* x, float* factor, float* result, int count)
+    private static void Map<F>(float* x, float* factor, float* result, int rows, int columns, nint stride)
         where F : struct, IFunction
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            Map<F, Lanes512>(x, factor, result, count);
+            Map<F, Lanes512>(x, factor, result, rows, columns, stride);
         }
         else if (Vector256.IsHardwareAccelerated)
         {
-            Map<F, Lanes256>(x, factor, result, count);
+            Map<F, Lanes256>(x, factor, result, rows, columns, stride);
         }
         else if (Vector128.IsHardwareAccelerated)
         {
-            Map<F, Lanes128>(x, factor, result, count);
+            Map<F, Lanes128>(x, factor, result, rows, columns, stride);
         }
         else
         {
-            Map<F, Lanes1>(x, factor, result, count);
+            Map<F, Lanes1>(x, factor, result, rows, columns, stride);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Map<F, V>(float* x, float* factor, float* result, int count)
+    private static void Map<F, V>(float* x, float* factor, float* result, int rows, int columns, nint stride)
         where F : struct, IFunction
         where V : unmanaged, ILanes<V>
     {
-        int i = 0;
-        for (; i <= count - V.Count; i += V.Count)
+        for (int row = 0; row < rows; row++)
         {
-            V y = F.Apply(V.Load(x + i));
-            V.Store(factor == null ? y : y * V.Load(factor + i), result + i);
+            int i = 0;
+            for (; i <= columns - V.Count; i += V.Count)
+            {
+                V y = F.Apply(V.Load(x + i));
+                V.Store(factor == null ? y : y * V.Load(factor + i), result + i);
+            }
+
+            if (i < columns)
+            {
+                Last<F, V>(x + i, factor == null ? null : factor + i, result + i, columns - i);
+            }
+
+            x += stride;
+            result += stride;
+        }
+    }
+
+    /// <summary>The end of a row through one padded register.</summary>
+    private static void Last<F, V>(float* x, float* factor, float* result, int count)
+        where F : struct, IFunction
+        where V : unmanaged, ILanes<V>
+    {
+        Unsafe.SkipInit(out Tail tail);
+        float* padded = (float*)&tail;
+        Tail.Copy(x, padded, count, V.Count);
+        V y = F.Apply(V.Load(padded));
+        if (factor != null)
+        {
+            Tail.Copy(factor, padded, count, V.Count);
+            y *= V.Load(padded);
         }
 
-        // The rest through one padded register.
-        if (i < count)
+        V.Store(y, padded);
+        for (int i = 0; i < count; i++)
         {
-            Unsafe.SkipInit(out Tail tail);
-            float* padded = (float*)&tail;
-            Tail.Copy(x + i, padded, count - i, V.Count);
-            V y = F.Apply(V.Load(padded));
-            if (factor != null)
-            {
-                Tail.Copy(factor + i, padded, count - i, V.Count);
-                y *= V.Load(padded);
-            }
-
-            V.Store(y, padded);
-            for (int k = 0; i < count; i++, k++)
-            {
-                result[i] = padded[k];
-            }
+            result[i] = padded[i];
         }
     }
 

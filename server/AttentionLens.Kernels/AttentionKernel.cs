@@ -342,6 +342,7 @@ public static unsafe class AttentionKernel
                         shape.HeadSize,
                         zeros,
                         0,
+                        zeros,
                         scores + (long)start * shape.ScoreStride + (panel - fromPanel) * width,
                         shape.ScoreStride,
                         keys);
@@ -444,7 +445,7 @@ public static unsafe class AttentionKernel
                     nint stride = whole ? outputStride : width;
                     if (firstKey == endKey)
                     {
-                        MicroKernel.Tile(count, weights, 0, 0, values, 0, zeros, 0, sum, stride, values);
+                        MicroKernel.Tile(count, weights, 0, 0, values, 0, zeros, 0, zeros, sum, stride, values);
                     }
 
                     for (int key = firstKey; key < endKey; key += DepthBlock)
@@ -458,6 +459,7 @@ public static unsafe class AttentionKernel
                             Math.Min(DepthBlock, endKey - key),
                             key == firstKey ? zeros : sum,
                             key == firstKey ? 0 : stride,
+                            zeros,
                             sum,
                             stride,
                             values + (long)key * width);

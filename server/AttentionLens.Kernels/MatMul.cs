@@ -3,10 +3,10 @@ namespace AttentionLens.Kernels;
 /// <summary>Products of activations with packed weights.</summary>
 public static unsafe class MatMul
 {
-    // A block of RowBlock x DepthBlock activations (384 kB) stays in L2 (1 MB here, 512 kB on older machines) while each DepthBlock x 32 floats
-    // of weights (32 kB; half of that with 256 bits) stay in L1 and are used by every tile of the block.
-    private const int RowBlock = 384;
-    private const int DepthBlock = 256;
+    // RowBlock x DepthBlock activations (384 kB) stay in L2 while each DepthBlock x 32 floats of weights (24 kB; half of that with 256 bits)
+    // stay in L1 and are used by every tile of the block.
+    private const int RowBlock = 512;
+    private const int DepthBlock = 192;
 
     /// <summary>
     /// result[rows, outputs] = activation(x[rows, inputs] · Wᵀ + bias + residual). Strides are in floats from one row to the next, so
@@ -68,9 +68,12 @@ public static unsafe class MatMul
         {
             using (pool.Enter())
             {
-                for (int first = 0; first < rows; first += RowBlock)
+                int rowBlocks = (rows + RowBlock - 1) / RowBlock;
+                for (int rowBlock = 0; rowBlock < rowBlocks; rowBlock++)
                 {
-                    int count = Math.Min(RowBlock, rows - first);
+                    int first = MicroKernel.TileStart(rows, rowBlocks, rowBlock);
+                    int count = MicroKernel.TileStart(rows, rowBlocks, rowBlock + 1) - first;
+
                     float* packed = pool.SharedScratch((long)count * w.Inputs);
                     var pack = new PackRows(xs + (long)first * xStride, count, xStride, w.Inputs, packed);
                     pool.For(pack.Parts, ref pack);
@@ -91,18 +94,24 @@ public static unsafe class MatMul
         }
     }
 
-    /// <summary>Rows interleaved tile by tile: [tile][inputs][rows of the tile]. One stream to read instead of twelve that share cache sets.</summary>
-    private readonly struct PackRows(float* x, int rows, int stride, int inputs, float* packed) : IPoolBody
+    /// <summary>Rows interleaved tile by tile: [tile][depth][rows of the tile]. One stream to read instead of twelve that share cache sets.</summary>
+    private readonly struct PackRows(float* x, int rows, int stride, int depth, float* packed) : IPoolBody
     {
+        // Below this many floats the hand-off costs more than the copy.
+        private const int LeastFloats = 8 * 1024;
+
         private readonly int _tiles = MicroKernel.TileCount(rows);
 
-        public int Parts => _tiles;
+        public int Parts => (int)Math.Clamp((long)rows * depth / LeastFloats, 1, _tiles);
 
         public void Run(int part, int worker)
         {
-            int first = MicroKernel.TileStart(rows, _tiles, part);
-            int count = MicroKernel.TileStart(rows, _tiles, part + 1) - first;
-            Interleave.Rows(x + (long)first * stride, count, stride, inputs, packed + (long)first * inputs, count);
+            for (int tile = MicroKernel.TileStart(_tiles, Parts, part); tile < MicroKernel.TileStart(_tiles, Parts, part + 1); tile++)
+            {
+                int first = MicroKernel.TileStart(rows, _tiles, tile);
+                int count = MicroKernel.TileStart(rows, _tiles, tile + 1) - first;
+                Interleave.Rows(x + (long)first * stride, count, stride, depth, packed + (long)first * depth, count);
+            }
         }
     }
 
@@ -115,9 +124,9 @@ public static unsafe class MatMul
         private readonly float* _bias;
         private readonly Activation _activation;
         private readonly float* _residual;
-        private readonly long _residualStride;
+        private readonly nint _residualStride;
         private readonly float* _result;
-        private readonly long _resultStride;
+        private readonly nint _resultStride;
         private readonly int _panelsPerPart;
         private readonly int _tiles;
         private readonly int _depthBlock;
@@ -166,12 +175,13 @@ public static unsafe class MatMul
             int to = Math.Min(_w.Panels, from + _panelsPerPart);
             int steps = (to - from) * _depths;
             float* edge = stackalloc float[MicroKernel.LargestTile];
-            float* start = stackalloc float[MicroKernel.LargestColumns];
+            float* rows = stackalloc float[2 * MicroKernel.LargestColumns];
+            new Span<float>(rows, 2 * MicroKernel.LargestColumns).Clear();
             for (int step = 0; step < steps; step++)
             {
                 float* weights = Locate(step, from, to, out int panel, out int k);
                 float* next = step + 1 < steps ? Locate(step + 1, from, to, out _, out _) : weights;
-                Step(panel, k, weights, next, start, edge);
+                Step(panel, k, weights, next, rows, rows + MicroKernel.LargestColumns, edge);
             }
         }
 
@@ -183,74 +193,66 @@ public static unsafe class MatMul
         }
 
         /// <summary>All rows times one depth block of one panel.</summary>
-        private void Step(int panel, int k, float* weights, float* next, float* start, float* edge)
+        private void Step(int panel, int k, float* weights, float* next, float* zeros, float* bias, float* edge)
         {
             int width = _w.PanelWidth;
-            int inputs = _w.Inputs;
-            int depth = Math.Min(_depthBlock, inputs - k);
+            int depth = Math.Min(_depthBlock, _w.Inputs - k);
+            bool begins = k == 0;
+            bool ends = k + depth == _w.Inputs;
             int column = panel * width;
             int columns = Math.Min(width, _w.Outputs - column);
-            if (k == 0)
+            if (begins && _bias != null)
             {
-                new Span<float>(start, width).Clear();
-                if (_bias != null)
-                {
-                    new ReadOnlySpan<float>(_bias + column, columns).CopyTo(new Span<float>(start, width));
-                }
+                new ReadOnlySpan<float>(_bias + column, columns).CopyTo(new Span<float>(bias, width));
+                new Span<float>(bias + columns, width - columns).Clear();
             }
 
             for (int tile = 0; tile < _tiles; tile++)
             {
                 int row = MicroKernel.TileStart(_rows, _tiles, tile);
                 int count = MicroKernel.TileStart(_rows, _tiles, tile + 1) - row;
-                float* a = _packed + (long)row * inputs + (long)k * count;
+                float* a = _packed + (long)row * _w.Inputs + (long)k * count;
                 float* target = _result + row * _resultStride + column;
                 float* init = target;
-                nint initStride = (nint)_resultStride;
-                if (k == 0 && _residual == null)
+                nint initStride = _resultStride;
+                if (begins)
                 {
-                    init = start;
-                    initStride = 0;
+                    // The residual is read before the first partial sum is written over it: it may be the result itself.
+                    init = _residual == null ? zeros : _residual + row * _residualStride + column;
+                    initStride = _residual == null ? 0 : _residualStride;
                 }
-                else if (k == 0 || columns < width)
-                {
-                    // The residual is read here, before the first partial sum is written over it: it may be the result itself.
-                    float* residual = k == 0 ? _residual + row * _residualStride + column : null;
-                    for (int r = 0; r < count; r++)
-                    {
-                        for (int c = 0; c < columns; c++)
-                        {
-                            edge[r * width + c] = k == 0 ? start[c] + residual[r * _residualStride + c] : target[r * _resultStride + c];
-                        }
-                    }
 
+                if (columns < width && init != zeros)
+                {
+                    // At the right edge a whole panel would read and write past the row.
+                    CopyRows(init, initStride, edge, width, count, columns);
                     init = edge;
                     initStride = width;
                 }
 
                 // The tiles share the fetching of the next weights; those that have nothing left to fetch touch what is there already.
                 float* ahead = (tile + 1) * MicroKernel.LineFloats <= width ? next + (long)tile * depth * MicroKernel.LineFloats : a;
-                if (columns == width)
+                float* sums = columns == width ? target : edge;
+                nint sumStride = columns == width ? _resultStride : width;
+                MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, begins ? bias : zeros, sums, sumStride, ahead);
+                if (columns < width)
                 {
-                    MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, target, (nint)_resultStride, ahead);
-                }
-                else
-                {
-                    MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, edge, width, ahead);
-                    for (int r = 0; r < count; r++)
-                    {
-                        new ReadOnlySpan<float>(edge + r * width, columns).CopyTo(new Span<float>(target + r * _resultStride, columns));
-                    }
+                    CopyRows(edge, width, target, _resultStride, count, columns);
                 }
 
-                if (_activation != Activation.None && k + depth == inputs)
+                if (ends && _activation != Activation.None)
                 {
                     // The tile is still in L1.
-                    for (int r = 0; r < count; r++)
-                    {
-                        Activations.Apply(_activation, target + r * _resultStride, columns);
-                    }
+                    Activations.Apply(_activation, target, count, columns, _resultStride);
                 }
+            }
+        }
+
+        private static void CopyRows(float* from, nint fromStride, float* to, nint toStride, int rows, int columns)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                new ReadOnlySpan<float>(from + r * fromStride, columns).CopyTo(new Span<float>(to + r * toStride, columns));
             }
         }
     }

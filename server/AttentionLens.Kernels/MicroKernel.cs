@@ -43,71 +43,71 @@ internal static unsafe class MicroKernel
     public static int TileStart(int rows, int tiles, int tile) => (int)((long)rows * tile / tiles);
 
     /// <summary>
-    /// c[rows, Columns] = init + a[rows, depth] * b[depth, Columns]. Element (r, k) of a is at a[r * aRow + k * aStep]; b is packed (depth x
-    /// Columns, contiguous); row r of init is at init[r * initStride], which may be c itself, or one row for all (stride 0). A cache line from
+    /// c[rows, Columns] = init + bias + a[rows, depth] * b[depth, Columns]. Element (r, k) of a is at a[r * aRow + k * aStep]; b is packed (depth x
+    /// Columns, contiguous); row r of init is at init[r * initStride], which may be c itself, or one row for all (stride 0); bias is one row. A cache line from
     /// <paramref name="ahead"/> on is fetched into L2 for each step of the depth: weights that come from memory arrive while others are used.
     /// </summary>
-    public static void Tile(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride, float* ahead)
+    public static void Tile(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* bias, float* c, nint cStride, float* ahead)
     {
         if (Vector512.IsHardwareAccelerated)
         {
-            Tile<Lanes512>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+            Tile<Lanes512>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
         }
         else if (Vector256.IsHardwareAccelerated)
         {
-            Tile<Lanes256>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+            Tile<Lanes256>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
         }
         else if (Vector128.IsHardwareAccelerated)
         {
-            Tile<Lanes128>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+            Tile<Lanes128>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
         }
         else
         {
-            Tile<Lanes1>(rows, a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+            Tile<Lanes1>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile<V>(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride, float* ahead)
+    private static void Tile<V>(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* bias, float* c, nint cStride, float* ahead)
         where V : unmanaged, ILanes<V>
     {
         switch (rows)
         {
             case 1:
-                Tile<V, Rows1>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows1>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 2:
-                Tile<V, Rows2>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows2>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 3:
-                Tile<V, Rows3>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows3>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 4:
-                Tile<V, Rows4>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows4>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 5:
-                Tile<V, Rows5>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows5>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 6:
-                Tile<V, Rows6>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows6>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 7:
-                Tile<V, Rows7>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows7>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 8:
-                Tile<V, Rows8>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows8>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 9:
-                Tile<V, Rows9>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows9>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 10:
-                Tile<V, Rows10>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows10>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 11:
-                Tile<V, Rows11>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows11>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             case 12:
-                Tile<V, Rows12>(a, aRow, aStep, b, depth, init, initStride, c, cStride, ahead);
+                Tile<V, Rows12>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(rows));
@@ -117,7 +117,7 @@ internal static unsafe class MicroKernel
     // The conditions on T.Count are constants of each instantiation. The row addresses hang on four moving pointers and two offsets, so
     // that packed rows (aRow 1) and strided ones (aStep 1) share the code and nothing spills.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<V, T>(float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* c, nint cStride, float* ahead)
+    private static void Tile<V, T>(float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* bias, float* c, nint cStride, float* ahead)
         where V : unmanaged, ILanes<V>
         where T : struct, IRowCount
     {
@@ -127,6 +127,8 @@ internal static unsafe class MicroKernel
         float* a3 = a + 3 * aRow;
         float* a6 = a + 6 * aRow;
         float* a9 = a + 9 * aRow;
+        V biasLeft = V.Load(bias);
+        V biasRight = V.Load(bias + V.Count);
         V x0 = default, y0 = default;
         V x1 = default, y1 = default;
         V x2 = default, y2 = default;
@@ -142,85 +144,85 @@ internal static unsafe class MicroKernel
 
         {
             float* row = init + 0 * initStride;
-            x0 = V.Load(row);
-            y0 = V.Load(row + V.Count);
+            x0 = V.Load(row) + biasLeft;
+            y0 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 1)
         {
             float* row = init + 1 * initStride;
-            x1 = V.Load(row);
-            y1 = V.Load(row + V.Count);
+            x1 = V.Load(row) + biasLeft;
+            y1 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 2)
         {
             float* row = init + 2 * initStride;
-            x2 = V.Load(row);
-            y2 = V.Load(row + V.Count);
+            x2 = V.Load(row) + biasLeft;
+            y2 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 3)
         {
             float* row = init + 3 * initStride;
-            x3 = V.Load(row);
-            y3 = V.Load(row + V.Count);
+            x3 = V.Load(row) + biasLeft;
+            y3 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 4)
         {
             float* row = init + 4 * initStride;
-            x4 = V.Load(row);
-            y4 = V.Load(row + V.Count);
+            x4 = V.Load(row) + biasLeft;
+            y4 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 5)
         {
             float* row = init + 5 * initStride;
-            x5 = V.Load(row);
-            y5 = V.Load(row + V.Count);
+            x5 = V.Load(row) + biasLeft;
+            y5 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 6)
         {
             float* row = init + 6 * initStride;
-            x6 = V.Load(row);
-            y6 = V.Load(row + V.Count);
+            x6 = V.Load(row) + biasLeft;
+            y6 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 7)
         {
             float* row = init + 7 * initStride;
-            x7 = V.Load(row);
-            y7 = V.Load(row + V.Count);
+            x7 = V.Load(row) + biasLeft;
+            y7 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 8)
         {
             float* row = init + 8 * initStride;
-            x8 = V.Load(row);
-            y8 = V.Load(row + V.Count);
+            x8 = V.Load(row) + biasLeft;
+            y8 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 9)
         {
             float* row = init + 9 * initStride;
-            x9 = V.Load(row);
-            y9 = V.Load(row + V.Count);
+            x9 = V.Load(row) + biasLeft;
+            y9 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 10)
         {
             float* row = init + 10 * initStride;
-            x10 = V.Load(row);
-            y10 = V.Load(row + V.Count);
+            x10 = V.Load(row) + biasLeft;
+            y10 = V.Load(row + V.Count) + biasRight;
         }
 
         if (T.Count > 11)
         {
             float* row = init + 11 * initStride;
-            x11 = V.Load(row);
-            y11 = V.Load(row + V.Count);
+            x11 = V.Load(row) + biasLeft;
+            y11 = V.Load(row + V.Count) + biasRight;
         }
 
         for (nint k = 0; k < depth; k++)
