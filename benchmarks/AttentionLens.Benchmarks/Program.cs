@@ -95,8 +95,8 @@ if (section is "" or "elementwise")
     }
 
     Console.WriteLine($"{"softmax of 512",20} {Median(() => { x.CopyTo(y, 0); for (int i = 0; i < y.Length; i += 512) { Softmax.InPlace(y.AsSpan(i, 512)); } }, 0.03).Best / x.Length * 1e9,20:F3}");
-    Console.WriteLine($"{"layer norm of 768",20} {Median(() => Norms.LayerNorm(x, 128, 768, w, w, 1e-5f, y), 0.03).Best / x.Length * 1e9,20:F3}");
-    Console.WriteLine($"{"rms norm of 768",20} {Median(() => Norms.RmsNorm(x, 128, 768, w, 1e-5f, 0, y), 0.03).Best / x.Length * 1e9,20:F3}");
+    Console.WriteLine($"{"layer norm of 768",20} {Median(() => Norms.LayerNorm(x, 128, 768, w, w, 1e-5f, y, pool), 0.03).Best / x.Length * 1e9,20:F3}");
+    Console.WriteLine($"{"rms norm of 768",20} {Median(() => Norms.RmsNorm(x, 128, 768, w, 1e-5f, 0, y, pool), 0.03).Best / x.Length * 1e9,20:F3}");
 }
 
 if (section == "model")

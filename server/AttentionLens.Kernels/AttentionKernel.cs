@@ -87,8 +87,8 @@ public static unsafe class AttentionKernel
                 var shape = new PackedShape(pattern);
                 float* scratch = pool.SharedScratch(pattern.KeyHeads * (shape.KeyFloats + shape.ValueFloats));
                 float* packedValues = scratch + pattern.KeyHeads * shape.KeyFloats;
-                var pack = new PackHeads(shape, k, keys.Stride, scratch, v, values.Stride, packedValues);
-                pool.For(pattern.KeyHeads, ref pack);
+                var pack = new PackHeads(pattern.KeyHeads, shape, k, keys.Stride, scratch, v, values.Stride, packedValues);
+                pool.For(pack.Parts, ref pack);
                 var blocks = new Blocks<TObserver>(
                     pattern, shape, new Scorer(pattern, shape, q, queries.Stride, scratch, keyBias, relativeBias, pool), packedValues, output, resultStride, observer);
                 pool.For(blocks.Parts, ref blocks);
@@ -272,21 +272,34 @@ public static unsafe class AttentionKernel
         }
     }
 
-    private readonly struct PackHeads(PackedShape shape, float* keys, nint keyStride, float* packedKeys, float* values, nint valueStride, float* packedValues)
-        : IPoolBody
+    private readonly struct PackHeads(
+        int heads, PackedShape shape, float* keys, nint keyStride, float* packedKeys, float* values, nint valueStride, float* packedValues) : IPoolBody
     {
+        // Below this many floats the hand-off costs more than the copy.
+        private const int LeastFloats = 8 * 1024;
+
+        public int Parts => (int)Math.Clamp(heads * (shape.KeyFloats + shape.ValueFloats) / LeastFloats, 1, heads);
+
         public void Run(int part, int worker)
         {
-            var pack = new PackKeys(shape, keys + (long)part * shape.HeadSize, keyStride, packedKeys + part * shape.KeyFloats);
+            for (int head = MicroKernel.TileStart(heads, Parts, part); head < MicroKernel.TileStart(heads, Parts, part + 1); head++)
+            {
+                Head(head, worker);
+            }
+        }
+
+        private void Head(int head, int worker)
+        {
+            var pack = new PackKeys(shape, keys + (long)head * shape.HeadSize, keyStride, packedKeys + head * shape.KeyFloats);
             for (int panel = 0; panel < shape.KeyPanels; panel++)
             {
                 pack.Run(panel, worker);
             }
 
-            float* to = packedValues + part * shape.ValueFloats;
+            float* to = packedValues + head * shape.ValueFloats;
             for (int column = 0; column < shape.HeadSize; column += shape.Width)
             {
-                float* from = values + (long)part * shape.HeadSize + column;
+                float* from = values + (long)head * shape.HeadSize + column;
                 int columns = Math.Min(shape.Width, shape.HeadSize - column);
                 for (int key = 0; key < shape.Keys; key++)
                 {

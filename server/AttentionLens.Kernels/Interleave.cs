@@ -15,8 +15,10 @@ internal static unsafe class Interleave
         int row = 0;
         if (Sse.IsSupported || AdvSimd.Arm64.IsSupported)
         {
-            for (; row <= rows - 4; row += 4)
+            while (row < rows && rows >= 4)
             {
+                // The last block overlaps the one before where the rows are not a multiple of 4.
+                row = Math.Min(row, rows - 4);
                 float* from = source + row * stride;
                 float* to = target + row;
                 nint k = 0;
@@ -34,6 +36,8 @@ internal static unsafe class Interleave
                     to[3] = from[3 * stride + k];
                     to += width;
                 }
+
+                row += 4;
             }
         }
 
@@ -53,25 +57,22 @@ internal static unsafe class Interleave
     private static void Transpose(float* from, nint stride, float* to, nint width)
     {
         Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + stride), c = Vector128.Load(from + 2 * stride), d = Vector128.Load(from + 3 * stride);
-        Vector128<float> ab01, cd01, ab23, cd23;
         if (Sse.IsSupported)
         {
-            ab01 = Sse.UnpackLow(a, b);
-            cd01 = Sse.UnpackLow(c, d);
-            ab23 = Sse.UnpackHigh(a, b);
-            cd23 = Sse.UnpackHigh(c, d);
+            Vector128<float> ab01 = Sse.UnpackLow(a, b), cd01 = Sse.UnpackLow(c, d), ab23 = Sse.UnpackHigh(a, b), cd23 = Sse.UnpackHigh(c, d);
+            Sse.MoveLowToHigh(ab01, cd01).Store(to);
+            Sse.MoveHighToLow(cd01, ab01).Store(to + width);
+            Sse.MoveLowToHigh(ab23, cd23).Store(to + 2 * width);
+            Sse.MoveHighToLow(cd23, ab23).Store(to + 3 * width);
         }
         else
         {
-            ab01 = AdvSimd.Arm64.ZipLow(a, b);
-            cd01 = AdvSimd.Arm64.ZipLow(c, d);
-            ab23 = AdvSimd.Arm64.ZipHigh(a, b);
-            cd23 = AdvSimd.Arm64.ZipHigh(c, d);
+            Vector128<double> ab01 = AdvSimd.Arm64.ZipLow(a, b).AsDouble(), cd01 = AdvSimd.Arm64.ZipLow(c, d).AsDouble();
+            Vector128<double> ab23 = AdvSimd.Arm64.ZipHigh(a, b).AsDouble(), cd23 = AdvSimd.Arm64.ZipHigh(c, d).AsDouble();
+            AdvSimd.Arm64.ZipLow(ab01, cd01).AsSingle().Store(to);
+            AdvSimd.Arm64.ZipHigh(ab01, cd01).AsSingle().Store(to + width);
+            AdvSimd.Arm64.ZipLow(ab23, cd23).AsSingle().Store(to + 2 * width);
+            AdvSimd.Arm64.ZipHigh(ab23, cd23).AsSingle().Store(to + 3 * width);
         }
-
-        Vector128.Create(ab01.GetLower(), cd01.GetLower()).Store(to);
-        Vector128.Create(ab01.GetUpper(), cd01.GetUpper()).Store(to + width);
-        Vector128.Create(ab23.GetLower(), cd23.GetLower()).Store(to + 2 * width);
-        Vector128.Create(ab23.GetUpper(), cd23.GetUpper()).Store(to + 3 * width);
     }
 }

@@ -3,10 +3,10 @@ namespace AttentionLens.Kernels;
 /// <summary>Products of activations with packed weights.</summary>
 public static unsafe class MatMul
 {
-    // RowBlock x DepthBlock activations (384 kB) stay in L2 while each DepthBlock x 32 floats of weights (24 kB; half of that with 256 bits)
+    // RowBlock x DepthBlock activations (512 kB) stay in L2 while each DepthBlock x 32 floats of weights (32 kB; half of that with 256 bits)
     // stay in L1 and are used by every tile of the block.
     private const int RowBlock = 512;
-    private const int DepthBlock = 192;
+    private const int DepthBlock = 256;
 
     /// <summary>
     /// result[rows, outputs] = activation(x[rows, inputs] · Wᵀ + bias + residual). Strides are in floats from one row to the next, so
@@ -127,7 +127,7 @@ public static unsafe class MatMul
         private readonly nint _residualStride;
         private readonly float* _result;
         private readonly nint _resultStride;
-        private readonly int _panelsPerPart;
+        private readonly int _threads;
         private readonly int _tiles;
         private readonly int _depthBlock;
         private readonly int _depths;
@@ -162,17 +162,18 @@ public static unsafe class MatMul
             _depths = (w.Inputs + _depthBlock - 1) / _depthBlock;
             _panelByPanel = (long)rows * w.Inputs <= RowBlock * DepthBlock;
 
-            // Some parts a thread, so that the last to finish is not waited for long; not one panel each, so that hand-outs stay cheap.
-            _panelsPerPart = threads == 1 ? w.Panels : Math.Max(1, w.Panels / (threads * 6));
-            Parts = (w.Panels + _panelsPerPart - 1) / _panelsPerPart;
+            // Three rounds of parts, a half, a third and a sixth of a thread's share: long runs over the weights first, small pieces last, so that
+            // nobody waits long for a worker that another process slowed down.
+            _threads = Math.Min(threads, w.Panels);
+            Parts = _threads == 1 ? 1 : 3 * _threads;
         }
 
         public int Parts { get; }
 
         public void Run(int part, int worker)
         {
-            int from = part * _panelsPerPart;
-            int to = Math.Min(_w.Panels, from + _panelsPerPart);
+            int from = Start(part);
+            int to = Start(part + 1);
             int steps = (to - from) * _depths;
             float* edge = stackalloc float[MicroKernel.LargestTile];
             float* rows = stackalloc float[2 * MicroKernel.LargestColumns];
@@ -183,6 +184,24 @@ public static unsafe class MatMul
                 float* next = step + 1 < steps ? Locate(step + 1, from, to, out _, out _) : weights;
                 Step(panel, k, weights, next, rows, rows + MicroKernel.LargestColumns, edge);
             }
+        }
+
+        private int Start(int part)
+        {
+            if (Parts == 1)
+            {
+                return part * _w.Panels;
+            }
+
+            int round = part / _threads, within = part % _threads;
+            int sixths = round switch
+            {
+                0 => 3 * within,
+                1 => 3 * _threads + 2 * within,
+                2 => 5 * _threads + within,
+                _ => 6 * _threads,
+            };
+            return (int)((long)_w.Panels * sixths / (6 * _threads));
         }
 
         private float* Locate(int step, int from, int to, out int panel, out int k)

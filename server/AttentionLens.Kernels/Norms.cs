@@ -14,30 +14,16 @@ public static unsafe class Norms
     /// <param name="bias">[width], or empty for none.</param>
     /// <param name="eps">Added to the (biased) variance.</param>
     /// <param name="result">[rows, width].</param>
+    /// <param name="pool">Whose threads share the work.</param>
     public static void LayerNorm(
-        ReadOnlySpan<float> x, int rows, int width, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, float eps, Span<float> result)
+        ReadOnlySpan<float> x, int rows, int width, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias, float eps, Span<float> result, WorkerPool pool)
     {
-        Check.Rows(x.Length, rows, width, width, nameof(x));
-        Check.Rows(result.Length, rows, width, width, nameof(result));
-        Check.Length(weight.Length, width, nameof(weight));
         if (!bias.IsEmpty)
         {
             Check.Length(bias.Length, width, nameof(bias));
         }
 
-        fixed (float* xs = x)
-        fixed (float* weights = weight)
-        fixed (float* biases = bias)
-        fixed (float* results = result)
-        {
-            for (int row = 0; row < rows; row++)
-            {
-                float* from = xs + (long)row * width;
-                float mean = (float)(Reduce<Plain>(from, width, 0) / width);
-                double variance = Reduce<SquaredDifference>(from, width, mean) / width;
-                Scale(from, mean, (float)(1 / Math.Sqrt(variance + eps)), weights, 0, biases, results + (long)row * width, width);
-            }
-        }
+        Run(x, rows, width, weight, bias, eps, 0, center: true, result, pool);
     }
 
     /// <summary>result = x / sqrt(mean(x²) + eps) * (weight + weightOffset), row by row. In place is allowed.</summary>
@@ -48,20 +34,53 @@ public static unsafe class Norms
     /// <param name="eps">Added to the mean square.</param>
     /// <param name="weightOffset">1 for Gemma, else 0.</param>
     /// <param name="result">[rows, width].</param>
-    public static void RmsNorm(ReadOnlySpan<float> x, int rows, int width, ReadOnlySpan<float> weight, float eps, float weightOffset, Span<float> result)
+    /// <param name="pool">Whose threads share the work.</param>
+    public static void RmsNorm(
+        ReadOnlySpan<float> x, int rows, int width, ReadOnlySpan<float> weight, float eps, float weightOffset, Span<float> result, WorkerPool pool) =>
+        Run(x, rows, width, weight, [], eps, weightOffset, center: false, result, pool);
+
+    private static void Run(
+        ReadOnlySpan<float> x,
+        int rows,
+        int width,
+        ReadOnlySpan<float> weight,
+        ReadOnlySpan<float> bias,
+        float eps,
+        float weightOffset,
+        bool center,
+        Span<float> result,
+        WorkerPool pool)
     {
+        ArgumentNullException.ThrowIfNull(pool);
         Check.Rows(x.Length, rows, width, width, nameof(x));
         Check.Rows(result.Length, rows, width, width, nameof(result));
         Check.Length(weight.Length, width, nameof(weight));
         fixed (float* xs = x)
         fixed (float* weights = weight)
+        fixed (float* biases = bias)
         fixed (float* results = result)
         {
-            for (int row = 0; row < rows; row++)
+            var body = new Body(xs, rows, width, weights, biases, eps, weightOffset, center, results);
+            pool.For(body.Parts, ref body);
+        }
+    }
+
+    private readonly struct Body(
+        float* x, int rows, int width, float* weight, float* bias, float eps, float weightOffset, bool center, float* result) : IPoolBody
+    {
+        // About ten microseconds of work a part: a hand-off costs one.
+        private const int LeastFloats = 32 * 1024;
+
+        public int Parts => rows == 0 ? 0 : (int)Math.Clamp((long)rows * width / LeastFloats, 1, rows);
+
+        public void Run(int part, int worker)
+        {
+            for (int row = MicroKernel.TileStart(rows, Parts, part); row < MicroKernel.TileStart(rows, Parts, part + 1); row++)
             {
-                float* from = xs + (long)row * width;
-                double square = Reduce<SquaredDifference>(from, width, 0) / width;
-                Scale(from, 0, (float)(1 / Math.Sqrt(square + eps)), weights, weightOffset, null, results + (long)row * width, width);
+                float* from = x + (long)row * width;
+                float mean = center ? (float)(Reduce<Plain>(from, width, 0) / width) : 0;
+                double variance = Reduce<SquaredDifference>(from, width, mean) / width;
+                Scale(from, mean, (float)(1 / Math.Sqrt(variance + eps)), weight, weightOffset, bias, result + (long)row * width, width);
             }
         }
     }

@@ -153,11 +153,12 @@ public sealed class ElementwiseTests
     [Fact]
     public void Norms_match_double_precision_also_far_from_zero()
     {
+        using var pool = new WorkerPool(2);
         foreach (int width in new[] { 1, 2, 7, 15, 16, 17, 64, 129, 768, 5000 })
         {
             foreach (float center in new[] { 0f, 1000f })
             {
-                const int rows = 3;
+                const int rows = 23;
                 const float eps = 1e-5f;
                 float[] x = Reference.Random(rows * width, width, 2);
                 for (int i = 0; i < x.Length; i++)
@@ -166,9 +167,9 @@ public sealed class ElementwiseTests
                 }
 
                 float[] weight = Reference.Random(width, 1), bias = Reference.Random(width, 2), layer = new float[x.Length], plain = new float[x.Length], root = (float[])x.Clone();
-                Norms.LayerNorm(x, rows, width, weight, bias, eps, layer);
-                Norms.LayerNorm(x, rows, width, weight, [], eps, plain);
-                Norms.RmsNorm(root, rows, width, weight, eps, 1, root);
+                Norms.LayerNorm(x, rows, width, weight, bias, eps, layer, pool);
+                Norms.LayerNorm(x, rows, width, weight, [], eps, plain, pool);
+                Norms.RmsNorm(root, rows, width, weight, eps, 1, root, pool);
                 for (int r = 0; r < rows; r++)
                 {
                     ReadOnlySpan<float> row = x.AsSpan(r * width, width);
@@ -224,7 +225,8 @@ public sealed class ElementwiseTests
         Assert.Throws<ArgumentException>(() => Vectors.Dot(new float[2], new float[3]));
         Assert.Throws<ArgumentException>(() => Vectors.AddScaled(new float[2], 1, new float[3]));
         Assert.Throws<ArgumentException>(() => Activations.ApplyGated(Activation.Silu, new float[2], new float[2], new float[3]));
-        Assert.Throws<ArgumentException>(() => Norms.LayerNorm(new float[2], 1, 3, new float[3], [], 0, new float[3]));
+        using var pool = new WorkerPool(1);
+        Assert.Throws<ArgumentException>(() => Norms.LayerNorm(new float[2], 1, 3, new float[3], [], 0, new float[3], pool));
     }
 
     private static float[] Sweep()

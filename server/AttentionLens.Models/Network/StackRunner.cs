@@ -10,7 +10,7 @@ namespace AttentionLens.Models;
 internal sealed class StackRunner(StackDescription stack, IReadOnlyList<SequenceState> sequences, Scratch scratch, WorkerPool pool, CancellationToken cancellation)
 {
     /// <summary>The matrix product's own block of rows, so that this one adds no remainder to it.</summary>
-    private const int RowBlock = 384;
+    private const int RowBlock = 512;
 
     private readonly int hidden = stack.Hidden;
     private readonly int contextWidth = stack.Heads * stack.HeadSize;
@@ -88,39 +88,15 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         }
     }
 
-    /// <summary>Row by row, shared by the pool's threads: beside a fast matrix product a serial norm would be felt.</summary>
-    internal static unsafe void Apply(Norm norm, ReadOnlySpan<float> x, int rows, Span<float> result, WorkerPool pool)
-    {
-        const int RowsPerPart = 32;
-        int parts = (rows + RowsPerPart - 1) / RowsPerPart;
-        fixed (float* source = x)
-        fixed (float* target = result)
-        {
-            NormRows body = new(norm, source, target, rows, parts);
-            pool.For(parts, ref body);
-        }
-    }
-
-    private readonly unsafe struct NormRows(Norm norm, float* source, float* target, int rows, int parts) : IPoolBody
-    {
-        public void Run(int part, int worker)
-        {
-            int first = (int)((long)rows * part / parts);
-            int count = (int)((long)rows * (part + 1) / parts) - first;
-            long offset = (long)first * norm.Width;
-            Apply(norm, new ReadOnlySpan<float>(source + offset, count * norm.Width), count, new Span<float>(target + offset, count * norm.Width));
-        }
-    }
-
-    private static void Apply(Norm norm, ReadOnlySpan<float> x, int rows, Span<float> result)
+    internal static void Apply(Norm norm, ReadOnlySpan<float> x, int rows, Span<float> result, WorkerPool pool)
     {
         if (norm.Bias is null)
         {
-            Norms.RmsNorm(x, rows, norm.Width, norm.Weight, norm.Epsilon, norm.Offset, result);
+            Norms.RmsNorm(x, rows, norm.Width, norm.Weight, norm.Epsilon, norm.Offset, result, pool);
         }
         else
         {
-            Norms.LayerNorm(x, rows, norm.Width, norm.Weight, norm.Bias, norm.Epsilon, result);
+            Norms.LayerNorm(x, rows, norm.Width, norm.Weight, norm.Bias, norm.Epsilon, result, pool);
         }
     }
 
