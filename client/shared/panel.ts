@@ -29,9 +29,9 @@ export type PanelMethod = keyof PanelRequests;
 export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile', 'overview'];
 
 /** The views of a panel. */
-export type Tab = 'model' | 'heatmap';
+export type Tab = 'model' | 'head' | 'heatmap' | 'row';
 
-export const tabs: readonly Tab[] = ['model', 'heatmap'];
+export const tabs: readonly Tab[] = ['model', 'head', 'heatmap', 'row'];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
 export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';
@@ -83,12 +83,24 @@ export type FromPanel =
   | { readonly type: 'mark'; readonly version: number; readonly query: Range | null; readonly key: Range | null }
   /** Put the editor's cursor on a token. */
   | { readonly type: 'reveal'; readonly version: number; readonly range: Range }
+  /** A view to be written to a file that the user chooses; PNG as base64, the others as text. */
+  | { readonly type: 'save'; readonly format: SaveFormat; readonly name: string; readonly content: string }
   | { readonly type: 'command'; readonly command: PanelCommand };
 
-/** Commands that a panel may ask for; anything else is ignored. */
-export type PanelCommand = 'showAttention' | 'selectHead' | 'restartServer' | 'showLogs';
+export type SaveFormat = 'svg' | 'png' | 'csv';
 
-export const panelCommands: readonly PanelCommand[] = ['showAttention', 'selectHead', 'restartServer', 'showLogs'];
+export const saveFormats: readonly SaveFormat[] = ['svg', 'png', 'csv'];
+
+/** Commands that a panel may ask for; anything else is ignored. */
+export type PanelCommand = 'showAttention' | 'selectHead' | 'restartServer' | 'showLogs' | 'cannotSave';
+
+export const panelCommands: readonly PanelCommand[] = [
+  'showAttention',
+  'selectHead',
+  'restartServer',
+  'showLogs',
+  'cannotSave',
+];
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -136,6 +148,8 @@ export function isFromPanel(value: unknown): value is FromPanel {
       return isCount(value.version) && isRangeOrNull(value.query) && isRangeOrNull(value.key);
     case 'reveal':
       return isCount(value.version) && isRange(value.range);
+    case 'save':
+      return isOneOf(value.format, saveFormats) && typeof value.name === 'string' && typeof value.content === 'string';
     case 'command':
       return isOneOf(value.command, panelCommands);
     default:

@@ -35,6 +35,8 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     },
     openHeatmap: () => openPanel('heatmap'),
     openModelView: () => openPanel('model'),
+    openHeadView: () => openPanel('head'),
+    openRowView: () => openPanel('row'),
     selectHead: async () => {
       await server.start();
       const model = status.model ?? (await askModel(server));

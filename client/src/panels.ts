@@ -6,6 +6,7 @@ import {
   isPanelState,
   type PanelMethod,
   type PanelTarget,
+  type SaveFormat,
   type Tab,
   type ToPanel,
 } from '../shared/panel.js';
@@ -222,8 +223,17 @@ class Panel implements vscode.Disposable {
       case 'reveal':
         this.revealRange(message.version, message.range);
         break;
+      case 'save':
+        void this.save(message.format, message.name, message.content);
+        break;
       case 'command':
-        void vscode.commands.executeCommand(`attentionLens.${message.command}`);
+        if (message.command === 'cannotSave') {
+          void vscode.window.showInformationMessage(
+            vscode.l10n.t(
+              'This view cannot be saved in that format; zoom in until each cell is one token, or choose another format.',
+            ),
+          );
+        } else void vscode.commands.executeCommand(`attentionLens.${message.command}`);
         break;
     }
   }
@@ -266,6 +276,22 @@ class Panel implements vscode.Disposable {
     const target = toRange(range);
     editor.selection = new vscode.Selection(target.start, target.start);
     editor.revealRange(target, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  }
+
+  private async save(format: SaveFormat, name: string, content: string): Promise<void> {
+    const folder = vscode.Uri.joinPath(this.uri, '..');
+    const base = this.uri.scheme === 'untitled' ? vscode.workspace.workspaceFolders?.[0]?.uri : folder;
+    const file = await vscode.window.showSaveDialog({
+      ...(base ? { defaultUri: vscode.Uri.joinPath(base, `${name}.${format}`) } : {}),
+      filters: { [format.toUpperCase()]: [format] },
+    });
+    if (!file) return;
+    try {
+      await vscode.workspace.fs.writeFile(file, Buffer.from(content, format === 'png' ? 'base64' : 'utf8'));
+    } catch (error) {
+      this.host.server.log.error(String(error));
+      void vscode.window.showErrorMessage(vscode.l10n.t('{0} could not be written.', file.fsPath));
+    }
   }
 
   private post(message: ToPanel): void {

@@ -1,16 +1,27 @@
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
-import { type PanelSettings, type PanelTarget, type Tab, type ToPanel, tabs } from '../shared/panel.js';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import {
+  type PanelSettings,
+  type PanelTarget,
+  type SaveFormat,
+  type Tab,
+  type ToPanel,
+  tabs,
+} from '../shared/panel.js';
 import type { Position, StackInfo, Token, TokensResult, View } from '../shared/protocol.js';
+import type { Exporter } from './export.js';
 import { Empty, Failure, Loading } from './notice.js';
-import { type Cell, type Panel, PanelContext } from './panel-context.js';
+import { type Mark, type Panel, PanelContext } from './panel-context.js';
+import { SaveMenu } from './save-menu.js';
 import { Select, scales } from './select.js';
 import { t } from './strings.js';
 import { useTheme } from './theme.js';
 import { tokenAt } from './tokens.js';
 import { type Transport, TransportContext } from './transport.js';
 import { useQuestion } from './use-question.js';
+import { HeadView } from './views/head-view.js';
 import { HeatmapView } from './views/heatmap-view.js';
 import { ModelView } from './views/model-view.js';
+import { RowView } from './views/row-view.js';
 
 export interface AppProps {
   readonly transport: Transport;
@@ -21,7 +32,12 @@ export interface AppProps {
   readonly tab: Tab;
 }
 
-const views: Readonly<Record<Tab, () => preact.JSX.Element>> = { model: ModelView, heatmap: HeatmapView };
+const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
+  model: ModelView,
+  head: HeadView,
+  heatmap: HeatmapView,
+  row: RowView,
+};
 
 export function App(props: AppProps) {
   const { transport } = props;
@@ -74,21 +90,27 @@ export function App(props: AppProps) {
     (query: number | null) => setPinned(query === null ? null : (axes?.queries[query] ?? null)),
     [axes],
   );
-  const point = useCallback(
-    (cell: Cell | null) => {
-      if (version === null) return;
-      const query = (cell && axes?.queries[cell.row]?.range) ?? null;
-      const key = (cell && axes?.keys[cell.column]?.range) ?? null;
-      transport.send({ type: 'mark', version, query, key });
+  const rangesOf = useCallback(
+    (mark: Mark | null) => {
+      const rangeOf = (tokens: readonly Token[] | undefined, index: number | null | undefined) =>
+        typeof index === 'number' ? (tokens?.[index]?.range ?? null) : null;
+      return { query: rangeOf(axes?.queries, mark?.row), key: rangeOf(axes?.keys, mark?.column) };
     },
-    [transport, version, axes],
+    [axes],
+  );
+  const point = useCallback(
+    (mark: Mark | null) => {
+      if (version !== null) transport.send({ type: 'mark', version, ...rangesOf(mark) });
+    },
+    [transport, version, rangesOf],
   );
   const choose = useCallback(
-    (cell: Cell) => {
-      const range = axes?.queries[cell.row]?.range;
+    (mark: Mark) => {
+      const { query, key } = rangesOf(mark);
+      const range = mark.row === null ? key : query;
       if (range && version !== null) transport.send({ type: 'reveal', version, range });
     },
-    [transport, version, axes],
+    [transport, version, rangesOf],
   );
   const changeView = useCallback(
     (next: View) => {
@@ -97,6 +119,17 @@ export function App(props: AppProps) {
     },
     [transport],
   );
+  // What can be saved changes with each rendering of a view: a state would render without end.
+  const exporter = useRef<Exporter>({});
+  const setExporter = useCallback((next: Exporter) => {
+    exporter.current = next;
+  }, []);
+  const save = (format: SaveFormat) => {
+    const content = exporter.current[format]?.();
+    const base = target?.name.replace(/\.[^.]+$/, '') ?? 'attention';
+    if (content) transport.send({ type: 'save', format, name: `${base}-${tab}`, content });
+    else transport.send({ type: 'command', command: 'cannotSave' });
+  };
   const retry = () => setGeneration(now => now + 1);
 
   const body = () => {
@@ -122,6 +155,7 @@ export function App(props: AppProps) {
       choose,
       open: setTab,
       setBusy,
+      setExporter,
     };
     const Body = views[tab];
     return (
@@ -150,6 +184,7 @@ export function App(props: AppProps) {
               options={scales()}
               onChange={scale => setSettings({ ...settings, scale })}
             />
+            <SaveMenu onSave={save} />
           </nav>
           {tokens.value.status === 'truncated' && (
             <p class="banner" role="status">
@@ -165,6 +200,8 @@ export function App(props: AppProps) {
   };
   return <TransportContext.Provider value={transport}>{body()}</TransportContext.Provider>;
 }
+
+const tabNames = { model: 'model', head: 'headTab', heatmap: 'heatmap', row: 'row' } as const;
 
 interface TabButtonProps {
   readonly name: Tab;
@@ -192,7 +229,7 @@ function TabButton({ name, isActive, onOpen }: TabButtonProps) {
       onClick={() => onOpen(name)}
       onKeyDown={onKeyDown}
     >
-      {t(name)}
+      {t(tabNames[name])}
     </button>
   );
 }

@@ -5,8 +5,8 @@ import { t } from './strings.js';
 import { viewLabel } from './view-label.js';
 
 interface FooterProps {
-  /** What the far end of the colours stands for. */
-  readonly max: number | string;
+  /** What the far end of the colours stands for; without it there are no colours to explain. */
+  readonly max?: number | string;
   /** What is shown, where it is not the panel's layer and head. */
   readonly label?: string;
   readonly children?: ComponentChildren;
@@ -20,7 +20,7 @@ export function Footer({ max, label, children }: FooterProps) {
       <span class="what">{`${model.name} · ${label ?? viewLabel(view)}`}</span>
       {children}
       <span class="scale-name">{t(scaleNames[settings.scale])}</span>
-      <Legend settings={settings} theme={theme} max={max} />
+      {max !== undefined && <Legend settings={settings} theme={theme} max={max} />}
     </footer>
   );
 }

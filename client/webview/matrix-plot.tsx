@@ -1,8 +1,11 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { isPooled, type Tile, type Window } from './matrix.js';
+import { cssColor, levels, unit } from './color-maps.js';
+import { flatten, useExporter } from './export.js';
+import { isPooled, type Tile, type Window, weightAt } from './matrix.js';
 import { createPainter, type MatrixPainter, type Paint, resize } from './matrix-painter.js';
 import type { Cell } from './panel-context.js';
 import { t } from './strings.js';
+import { type Surface, SvgSurface } from './svg-surface.js';
 import type { Theme } from './theme.js';
 import { useSize } from './use-size.js';
 import {
@@ -38,6 +41,7 @@ interface MatrixPlotProps {
   readonly smallest?: number;
   readonly hint: string;
   readonly describe: (cell: Cell) => string;
+  readonly csv: (tile: Tile) => string;
   readonly onVisible?: (window: Window) => void;
   readonly onPoint: (cell: Cell | null) => void;
   readonly onChoose: (cell: Cell) => void;
@@ -113,18 +117,30 @@ export function MatrixPlot(props: MatrixPlotProps) {
   useLayoutEffect(() => {
     if (!overlay.current) return;
     resize(overlay.current, outer, window.devicePixelRatio);
-    drawOverlay(overlay.current, {
-      rows,
-      columns,
-      viewport: shown,
-      area,
-      left,
-      top,
-      theme,
-      chosen,
+    paintOverlay(overlay.current, {
+      ...{ rows, columns, viewport: shown, area, left, top, theme, chosen },
       cell: highlighted,
       brush,
     });
+  });
+
+  const scene: Overlay = { rows, columns, viewport: shown, area, left, top, theme, chosen, cell: null, brush: null };
+  useExporter({
+    svg: () => {
+      const surface = new SvgSurface();
+      drawCells(surface, tile, paint, scene, base.current);
+      drawOverlay(surface, scene);
+      const [width, height] = extent(scene);
+      return surface.toSvg(left + width, top + height, theme.background);
+    },
+    png: () => {
+      const canvas = document.createElement('canvas');
+      resize(canvas, outer, window.devicePixelRatio);
+      paintOverlay(canvas, scene);
+      const layers = base.current ? [{ canvas: base.current, x: left, y: top }] : [];
+      return flatten([...layers, { canvas, x: 0, y: 0 }], theme.background);
+    },
+    ...(isPooled(tile) ? {} : { csv: () => props.csv(tile) }),
   });
 
   const cellAt = useCallback(
@@ -304,19 +320,62 @@ interface Overlay {
   readonly brush: Block | null;
 }
 
-/** Labels of both axes, the chosen row, the cell that is pointed at, the block that is brushed. */
-function drawOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
+function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   const context = canvas.getContext('2d');
   if (!context) return;
-  const { rows, columns, viewport, area, left, top, theme, chosen, cell, brush } = scene;
   const ratio = window.devicePixelRatio;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, left + area.width, top + area.height);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  drawOverlay(context, scene);
+}
+
+/** Width and height of the matrix on screen. */
+const extent = ({ rows, columns, viewport, area }: Overlay): [width: number, height: number] => [
+  Math.min(area.width, (columns.length - viewport.column) * viewport.cell),
+  Math.min(area.height, (rows.length - viewport.row) * viewport.cell),
+];
+
+/** More cells than this make an SVG that no editor opens: then the picture is embedded. */
+const maxCells = 20_000;
+
+function drawCells(
+  surface: SvgSurface,
+  tile: Tile,
+  paint: Paint,
+  scene: Overlay,
+  picture: HTMLCanvasElement | null,
+): void {
+  const { viewport, area, left, top } = scene;
+  const rows = visible(viewport.row, area.height, viewport.cell, scene.rows.length);
+  const columns = visible(viewport.column, area.width, viewport.cell, scene.columns.length);
+  const [width, height] = extent(scene);
+  if (isPooled(tile) || (rows[1] - rows[0]) * (columns[1] - columns[0]) > maxCells) {
+    if (picture) surface.image(picture.toDataURL('image/png'), left, top, area.width, area.height);
+    return;
+  }
+  surface.save();
+  surface.beginPath();
+  surface.rect(left, top, width, height);
+  surface.clip();
+  for (let row = rows[0]; row < rows[1]; row++) {
+    for (let column = columns[0]; column < columns[1]; column++) {
+      const weight = weightAt(tile, row, column) ?? 0;
+      surface.fillStyle = cssColor(paint.colors[Math.round(unit(weight, paint) * (levels - 1))] ?? 0);
+      const [x, y] = [left + (column - viewport.column) * viewport.cell, top + (row - viewport.row) * viewport.cell];
+      // A hair wider, so that no seams show between cells.
+      surface.fillRect(x, y, viewport.cell + 0.1, viewport.cell + 0.1);
+    }
+  }
+  surface.restore();
+}
+
+/** Labels of both axes, the chosen row, the cell that is pointed at, the block that is brushed. */
+function drawOverlay(context: Surface, scene: Overlay): void {
+  const { rows, columns, viewport, area, left, top, theme, chosen, cell, brush } = scene;
   const size = viewport.cell;
   const xOf = (column: number) => left + (column - viewport.column) * size;
   const yOf = (row: number) => top + (row - viewport.row) * size;
-  const width = Math.min(area.width, (columns.length - viewport.column) * size);
-  const height = Math.min(area.height, (rows.length - viewport.row) * size);
+  const [width, height] = extent(scene);
   const numbers = (...indices: (number | null | undefined)[]) => indices.filter(index => typeof index === 'number');
 
   context.textBaseline = 'middle';
@@ -375,7 +434,7 @@ function drawOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
 const labelColor = (label: Label | undefined, theme: Theme): string =>
   label?.isDimmed ? theme.dimmed : theme.foreground;
 
-function shorten(context: CanvasRenderingContext2D, label: Label | undefined, width: number): string {
+function shorten(context: Surface, label: Label | undefined, width: number): string {
   const text = label?.text ?? '';
   if (context.measureText(text).width <= width) return text;
   // By code points: half of a surrogate pair is not a character.

@@ -36,6 +36,14 @@ export const Empty = ({ message }: { readonly message?: string }) => (
   </Notice>
 );
 
+/** A view that waits for the user, not for the server. */
+export const Hint = ({ message }: { readonly message: string }) => (
+  <div class="notice" role="status" data-state="hint">
+    <span class="codicon codicon-target" aria-hidden="true" />
+    <p>{message}</p>
+  </div>
+);
+
 export const Failure = ({ message, onRetry }: { readonly message: string; readonly onRetry?: () => void }) => (
   <Notice kind="failed" title={t('failedTitle')} message={message}>
     {onRetry && (

@@ -2,6 +2,7 @@ import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { PanelSettings, Tab } from '../shared/panel.js';
 import type { ModelSummary, StackInfo, Token, View } from '../shared/protocol.js';
+import type { Exporter } from './export.js';
 import type { Theme } from './theme.js';
 import type { Transport } from './transport.js';
 
@@ -10,6 +11,12 @@ export interface Cell {
   readonly row: number;
   /** Index of the key. */
   readonly column: number;
+}
+
+/** One or both tokens of a pair. */
+export interface Mark {
+  readonly row: number | null;
+  readonly column: number | null;
 }
 
 /** What all views of a panel share: one text, one model, one choice of layer and head, one query. */
@@ -30,11 +37,12 @@ export interface Panel {
   readonly query: number | null;
   readonly isPinned: boolean;
   readonly pin: (query: number | null) => void;
-  /** Marks the two tokens of a cell in the editor; null takes the marks away. */
-  readonly point: (cell: Cell | null) => void;
-  /** Moves the editor's cursor to the query of a cell. */
-  readonly choose: (cell: Cell) => void;
+  /** Marks a query, a key or both in the editor; null takes the marks away. */
+  readonly point: (mark: Mark | null) => void;
+  /** Moves the editor's cursor to the query, or to the key where there is no query. */
+  readonly choose: (mark: Mark) => void;
   readonly open: (tab: Tab) => void;
+  readonly setExporter: (exporter: Exporter) => void;
   /** Says that what a view draws is being replaced. */
   readonly setBusy: (isBusy: boolean) => void;
 }

@@ -12,7 +12,7 @@ interface ToolbarProps {
 
 /** Layer and head at the left, what belongs to the view after them. */
 export function Toolbar({ picks: wanted, table, children }: ToolbarProps) {
-  const { view, setView, stack } = usePanel();
+  const { view, setView, stack, query, isPinned, pin } = usePanel();
   return (
     <div class="toolbar" role="toolbar" aria-label={t('toolbar')}>
       {wanted.includes('layer') && (
@@ -33,6 +33,9 @@ export function Toolbar({ picks: wanted, table, children }: ToolbarProps) {
       )}
       {children}
       <span class="spacer" />
+      {query !== null && (
+        <Toggle icon="pin" label={t('pin')} isOn={isPinned} onToggle={() => pin(isPinned ? null : query)} />
+      )}
       {table && <Toggle icon="list-flat" label={t('table')} isOn={table.isOpen} onToggle={table.onToggle} />}
     </div>
   );

@@ -15,6 +15,7 @@ interface VirtualGridProps {
   readonly onFocus?: (isFocused: boolean) => void;
   /** Further keys; true when the key was used. */
   readonly onKey?: (key: string) => boolean;
+  readonly onScroll?: (top: number) => void;
   readonly class: string;
   readonly elementRef?: (element: HTMLDivElement | null) => void;
   readonly children: ComponentChildren;
@@ -62,6 +63,7 @@ export function VirtualGrid(props: VirtualGridProps) {
       aria-activedescendant={id}
       tabIndex={0}
       onKeyDown={onKeyDown}
+      onScroll={event => props.onScroll?.(event.currentTarget.scrollTop)}
       onFocus={() => props.onFocus?.(true)}
       onBlur={() => props.onFocus?.(false)}
     >

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { colorTable } from '../color-maps.js';
 import { Footer } from '../footer.js';
 import { type Tile, tileRequest, toTile, type Window, weightAt } from '../matrix.js';
+import { matrixCsv } from '../matrix-csv.js';
 import type { Paint } from '../matrix-painter.js';
 import { MatrixPlot } from '../matrix-plot.js';
 import { Failure, Loading } from '../notice.js';
@@ -34,13 +35,10 @@ export function HeatmapView() {
     { view, rows: wanted.rows, columns: wanted.columns, size: wanted.size, pooling: 'max', exact: true },
     generation,
   );
-  // Which window a tile belongs to is known when it is asked for, not from the answer.
-  const asked = useRef(wanted);
-  asked.current = wanted;
   const tile = useMemo((): Tile | null => {
-    const { value } = answer;
-    return value && value.version === version ? toTile(asked.current, value) : null;
-  }, [answer.value, version]);
+    const { value, asked } = answer;
+    return value && asked && value.version === version ? toTile(asked, value) : null;
+  }, [answer.value, answer.asked, version]);
   const last = useRef<Tile | null>(null);
   if (tile) last.current = tile;
   const drawn = tile ?? last.current;
@@ -59,13 +57,9 @@ export function HeatmapView() {
     generation,
   );
   const exactRow = useMemo(
-    () =>
-      row.value && rowAsked !== null && !row.isWaiting
-        ? { query: rowAsked, weights: new Float32Array(row.value.weights) }
-        : null,
-    [row, rowAsked],
+    () => row.value && row.asked && { query: row.asked.query, weights: new Float32Array(row.value.weights) },
+    [row.value, row.asked],
   );
-
   const rowLabels = useMemo(() => queries.map(toLabel), [queries]);
   const columnLabels = useMemo(() => keys.map(toLabel), [keys]);
   const paint = useMemo(
@@ -107,11 +101,12 @@ export function HeatmapView() {
           row={query}
           hint={t('rowsAreQueries')}
           describe={describe}
+          csv={tile => matrixCsv(tile, queries, keys)}
           onVisible={setVisible}
           onPoint={onPoint}
           onChoose={choose}
         />
-        {isTableOpen && exactRow && (
+        {isTableOpen && exactRow?.weights.length === keys.length && (
           <KeyTable query={exactRow.query} queries={queries} keys={keys} weights={exactRow.weights} onPoint={point} />
         )}
       </div>

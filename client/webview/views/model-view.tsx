@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { colorTable, levels, scaled } from '../color-maps.js';
+import { csv, flatten, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
 import { resize } from '../matrix-painter.js';
 import { Failure, Loading } from '../notice.js';
@@ -7,6 +8,7 @@ import { type Cell, usePanel } from '../panel-context.js';
 import { formatProfile, type Head, headsOf, measureOf, measures, type ProfileName, patternOf } from '../profiles.js';
 import { type Option, Select } from '../select.js';
 import { t } from '../strings.js';
+import { SvgSurface } from '../svg-surface.js';
 import type { Theme } from '../theme.js';
 import { Toolbar } from '../toolbar.js';
 import { useQuestion } from '../use-question.js';
@@ -102,6 +104,25 @@ export function ModelView() {
     }
     if (layout.isByLayer) drawAxes(context, layout, stack.layers, stack.heads, theme);
   }, [atlas, overview, heads, width, layout, rowHeight, view.layer, view.head, highlighted, theme, order]);
+
+  useExporter({
+    png: () => (canvas.current ? flatten([{ canvas: canvas.current, x: 0, y: 0 }], theme.background) : ''),
+    csv: () =>
+      csv([
+        ['layer', 'head', ...measures.map(({ name }) => name)],
+        ...heads.map(({ layer, head, profile }) => [
+          layer,
+          head,
+          ...measures.map(({ name }) => Number(profile[name].toPrecision(7))),
+        ]),
+      ]),
+    svg: () => {
+      const surface = new SvgSurface();
+      const height = top + rows * rowHeight;
+      if (canvas.current) surface.image(canvas.current.toDataURL('image/png'), 0, 0, width, height);
+      return surface.toSvg(width, height, theme.background);
+    },
+  });
 
   const headAt = (event: MouseEvent): Head | null => {
     const box = canvas.current?.getBoundingClientRect();

@@ -1,0 +1,74 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drawn, launch, openPanel, type PanelPage, pixels, screenshot, sentence } from './panel-page.js';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(() => browser?.close());
+
+// A token that spreadsheets, CSV and XML would each take amiss.
+const words = [...sentence.slice(0, 12), '=1+1', '"quoted",', '<b>&amp;'];
+const scenario = { words, layers: 3, heads: 4 };
+
+async function saved(page: PanelPage, format: 'svg' | 'png' | 'csv'): Promise<string> {
+  await page.getByLabel('Save…').selectOption(format);
+  const message = await page.evaluate(() => window.fakeHost.sent.findLast(({ type }) => type === 'save'));
+  if (message?.type !== 'save' || message.format !== format) throw new Error(`no ${format} was saved`);
+  return message.content;
+}
+
+describe('saving a view', () => {
+  it('as CSV gives every weight, with its tokens quoted', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    const lines = (await saved(page, 'csv')).trimEnd().split('\r\n');
+    const count = words.length + 2;
+    expect(lines).toHaveLength(1 + count * count);
+    expect(lines[0]).toBe('query,query_token,key,key_token,weight');
+    const weight = await page.evaluate(() => window.fakeHost.weight(0, 0, 1, 0));
+    expect(lines[1 + count]).toMatch(/^1,The,0,\[CLS\],0\.\d+$/);
+    expect(Number(lines[1 + count]?.split(',')[4])).toBeCloseTo(weight, 6);
+    expect(lines.some(line => line.includes(",'=1+1,"))).toBe(true);
+    expect(lines.some(line => line.includes(',"""quoted"",",'))).toBe(true);
+    await page.close();
+  });
+
+  it.each(['heatmap', 'head', 'row', 'model'] as const)('as SVG draws what the %s view shows', async tab => {
+    const page = await openPanel(browser, { ...scenario, tab }, 'light');
+    await page.evaluate(() => window.fakeHost.post({ type: 'cursor', position: { line: 0, character: 5 } }));
+    await drawn(page);
+    // The cursor's row may still be on its way.
+    await page.waitForTimeout(300);
+    const svg = await saved(page, 'svg');
+    const target = await page.context().newPage();
+    await target.setContent(`<body style="margin:0">${svg}</body>`);
+    const problems = await target.evaluate(
+      text => new DOMParser().parseFromString(text, 'image/svg+xml').querySelector('parsererror')?.textContent,
+      svg,
+    );
+    expect(problems).toBeUndefined();
+    if (tab !== 'model') {
+      expect(svg).toContain('trophy');
+      expect(svg).toContain('&#60;b&#62;&#38;amp;');
+    }
+    const colors = new Set<string>();
+    const data = await pixels(target, await target.screenshot());
+    for (let i = 0; i < data.length; i += 4) colors.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
+    expect(colors.size).toBeGreaterThan(20);
+    await screenshot(target, `svg-${tab}`);
+    await page.close();
+  });
+
+  it.each(['heatmap', 'head', 'row', 'model'] as const)('as PNG gives the %s view', async tab => {
+    const page = await openPanel(browser, { ...scenario, tab });
+    await page.evaluate(() => window.fakeHost.post({ type: 'cursor', position: { line: 0, character: 5 } }));
+    await drawn(page);
+    const png = Buffer.from(await saved(page, 'png'), 'base64');
+    const data = await pixels(page, png);
+    const colors = new Set<string>();
+    for (let i = 0; i < data.length; i += 4) colors.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
+    expect(colors.size).toBeGreaterThan(20);
+    await page.close();
+  });
+});
