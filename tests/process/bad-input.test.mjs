@@ -164,7 +164,7 @@ describe('model folders', () => {
   test('a token id outside the vocabulary', () => assertRefused(attend(bert, '--ids', '5 99999999'), /99999999/));
   test('a negative token id', () => assertRefused(attend(bert, '--ids', '5 -3'), /-3/));
   test('more tokens than positions', () =>
-    assertRefused(attend(bert, '--ids', Array(100_000).fill('5').join(' ')), /\d/));
+    assertRefused(attend(bert, '--ids', Array(30_000).fill('5').join(' ')), /\d/));
 });
 
 describe('texts for the embedded model', () => {

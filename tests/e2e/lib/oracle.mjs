@@ -27,7 +27,8 @@ export function mostTellingHead(text) {
       };
     }),
   );
-  return heads.sort((a, b) => b.spread - a.spread)[0];
+  const [{ layer, head }] = heads.sort((a, b) => b.spread - a.spread);
+  return { layer, head };
 }
 
 function run(text, layer, head) {

@@ -3,6 +3,12 @@ import { executable } from './command-line.mjs';
 
 /** A minimal LSP client on the published server's stdio: frames, ids, and what came that was not asked for. */
 export class LanguageClient {
+  static #running = new Set();
+
+  static async killAll() {
+    await Promise.all([...LanguageClient.#running].map(client => client.kill()));
+  }
+
   #pending = new Map();
   #nextId = 1;
   #buffer = Buffer.alloc(0);
@@ -18,7 +24,13 @@ export class LanguageClient {
       this.stderr += text;
     });
     this.process.stdin.on('error', () => {}); // a server that ended; `exited` tells
-    this.exited = new Promise(resolve => this.process.on('close', (status, signal) => resolve({ status, signal })));
+    LanguageClient.#running.add(this);
+    this.exited = new Promise(resolve =>
+      this.process.on('close', (status, signal) => {
+        LanguageClient.#running.delete(this);
+        resolve({ status, signal });
+      }),
+    );
   }
 
   request(method, params) {
