@@ -44,22 +44,22 @@ internal static class Gpt2Architecture
                 Blocks = Architecture.Layers(config.Size("n_layer", 12), i =>
                 {
                     Weights layer = body.Under($"h.{i}.");
-                    RawLinear fused = layer.Read("attn.c_attn", 3 * hidden, hidden, transposed: true);
+                    Linear[] fused = layer.Split("attn.c_attn", 3 * hidden, hidden, transposed: true, [.. Enumerable.Range(0, 2 * hidden)], [.. Enumerable.Range(2 * hidden, hidden)]);
                     return new Block
                     {
                         Self = new Attention
                         {
-                            Query = layer.Build(fused.Rows(..(2 * hidden))),
-                            Value = layer.Build(fused.Rows((2 * hidden)..)),
-                            Output = layer.Linear("attn.c_proj", hidden, hidden, transposed: true),
+                            Query = fused[0],
+                            Value = fused[1],
+                            Output = layer.Transposed("attn.c_proj", hidden, hidden),
                             Scale = (scaled ? Architecture.Scale(headSize) : 1) / (byLayer ? i + 1 : 1),
                             After = 0,
                         },
                         SelfNorm = layer.LayerNorm("ln_1", hidden, epsilon),
                         FeedForward = new FeedForward(
-                            layer.Linear("mlp.c_fc", inner, hidden, transposed: true),
+                            layer.Transposed("mlp.c_fc", inner, hidden),
                             null,
-                            layer.Linear("mlp.c_proj", hidden, inner, transposed: true),
+                            layer.Transposed("mlp.c_proj", hidden, inner),
                             activation),
                         FeedForwardNorm = layer.LayerNorm("ln_2", hidden, epsilon),
                     };

@@ -43,13 +43,13 @@ internal static class GptNeoXArchitecture
                 Blocks = Architecture.Layers(config.Size("num_hidden_layers", 44), i =>
                 {
                     Weights layer = body.Under($"layers.{i}.");
-                    RawLinear fused = layer.Read("attention.query_key_value", 3 * hidden, hidden);
+                    Linear[] fused = layer.Split("attention.query_key_value", 3 * hidden, hidden, transposed: false, [.. Part(0), .. Part(1)], Part(2));
                     return new Block
                     {
                         Self = new Attention
                         {
-                            Query = layer.Build(fused.Rows([.. Part(0), .. Part(1)])),
-                            Value = layer.Build(fused.Rows(Part(2))),
+                            Query = fused[0],
+                            Value = fused[1],
                             Output = layer.Linear("attention.dense", hidden, hidden),
                             Scale = Architecture.Scale(headSize),
                             After = 0,

@@ -25,7 +25,7 @@ internal static class Heads
         }
 
         Lazy<Linear> output = new(() => stored
-            ? later.Build(later.Tensor($"{decoder}.weight", tokens.Vocabulary, width), biases, tokens.Vocabulary, width)
+            ? later.Linear(decoder, tokens.Vocabulary, width) with { Bias = biases }
             : later.Build(tokens.Table, biases, tokens.Vocabulary, width));
         return new Head(kind, HeadRows.All, steps, output, scale);
     }

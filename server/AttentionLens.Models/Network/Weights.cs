@@ -90,10 +90,47 @@ internal sealed class Weights
 
     public Norm RmsNorm(string name, int width, float epsilon, float offset = 0) => new(Tensor($"{name}.weight", width), null, epsilon, offset);
 
-    /// <summary><c>NAME.weight</c> [outputs, inputs] (or [inputs, outputs]: GPT-2's Conv1D) and <c>NAME.bias</c> where it is stored.</summary>
-    public Linear Linear(string name, int outputs, int inputs, bool transposed = false) => transposed
-        ? Build(Read(name, outputs, inputs, transposed))
-        : Stacked(inputs, (name, outputs));
+    /// <summary><c>NAME.weight</c> [outputs, inputs] and <c>NAME.bias</c> where it is stored.</summary>
+    public Linear Linear(string name, int outputs, int inputs) => Stacked(inputs, (name, outputs));
+
+    /// <summary>The same stored [inputs, outputs]: GPT-2's Conv1D.</summary>
+    public Linear Transposed(string name, int outputs, int inputs)
+    {
+        float[] stored = Rent($"{name}.weight", inputs, outputs);
+        Linear map = Build(stored.AsSpan(0, outputs * inputs), Optional($"{name}.bias", outputs) ?? [], outputs, inputs, transposed: true);
+        ArrayPool<float>.Shared.Return(stored);
+        return map;
+    }
+
+    /// <summary>A map stored fused, taken apart: for each part the outputs that belong to it, in their order.</summary>
+    public Linear[] Split(string name, int outputs, int inputs, bool transposed, params IReadOnlyList<IReadOnlyList<int>> parts)
+    {
+        float[] stored = transposed ? Rent($"{name}.weight", inputs, outputs) : Rent($"{name}.weight", outputs, inputs);
+        float[]? bias = Optional($"{name}.bias", outputs);
+        float[] rows = ArrayPool<float>.Shared.Rent(outputs * inputs);
+        Linear[] maps = [.. parts.Select(part =>
+        {
+            for (int r = 0; r < part.Count; r++)
+            {
+                Span<float> row = rows.AsSpan(r * inputs, inputs);
+                if (!transposed)
+                {
+                    stored.AsSpan(part[r] * inputs, inputs).CopyTo(row);
+                    continue;
+                }
+
+                for (int i = 0; i < inputs; i++)
+                {
+                    row[i] = stored[(i * outputs) + part[r]];
+                }
+            }
+
+            return Build(rows.AsSpan(0, part.Count * inputs), bias is null ? [] : [.. part.Select(output => bias[output])], part.Count, inputs);
+        })];
+        ArrayPool<float>.Shared.Return(rows);
+        ArrayPool<float>.Shared.Return(stored);
+        return maps;
+    }
 
     /// <summary>Several matrices of the same inputs on top of each other, as one. Each is packed as it is read: no second copy is ever whole.</summary>
     public Linear Stacked(int inputs, params ReadOnlySpan<(string Name, int Outputs)> parts)
@@ -130,32 +167,9 @@ internal sealed class Weights
         return Own(packed, bias);
     }
 
-    /// <summary>The values of a linear map before packing, always [outputs, inputs], for maps that are stored fused and must be split.</summary>
-    public RawLinear Read(string name, int outputs, int inputs, bool transposed = false)
-    {
-        float[] stored = Tensor($"{name}.weight", transposed ? [inputs, outputs] : [outputs, inputs]);
-        float[] bias = Optional($"{name}.bias", outputs) ?? [];
-        if (!transposed)
-        {
-            return new RawLinear(stored, bias, outputs, inputs);
-        }
-
-        float[] weight = GC.AllocateUninitializedArray<float>(stored.Length);
-        for (int i = 0; i < inputs; i++)
-        {
-            for (int o = 0; o < outputs; o++)
-            {
-                weight[(o * inputs) + i] = stored[(i * outputs) + o];
-            }
-        }
-
-        return new RawLinear(weight, bias, outputs, inputs);
-    }
-
-    public Linear Build(RawLinear raw) => Build(raw.Weight, raw.Bias, raw.Outputs, raw.Inputs);
-
-    /// <summary>Packs a matrix [outputs, inputs]; the model that these weights belong to frees it.</summary>
-    public Linear Build(ReadOnlySpan<float> weight, float[] bias, int outputs, int inputs) => Own(PackedMatrix.Pack(weight, outputs, inputs), bias);
+    /// <summary>Packs a matrix [outputs, inputs], or [inputs, outputs] when transposed; the model that these weights belong to frees it.</summary>
+    public Linear Build(ReadOnlySpan<float> weight, float[] bias, int outputs, int inputs, bool transposed = false) =>
+        Own(PackedMatrix.Pack(weight, outputs, inputs, transposed), bias);
 
     /// <summary>Frees every matrix packed from these weights.</summary>
     public void Release()
@@ -179,6 +193,15 @@ internal sealed class Weights
         }
 
         return new Linear(packed, bias);
+    }
+
+    /// <summary>A tensor that is needed only until it is packed, in a rented array: a model's matrices one after the other would be garbage of its own size.</summary>
+    private float[] Rent(string name, int rows, int columns)
+    {
+        CheckShape(name, [rows, columns]);
+        float[] values = ArrayPool<float>.Shared.Rent(checked(rows * columns));
+        Read(prefix + name, 0, values.AsSpan(0, rows * columns));
+        return values;
     }
 
     private void Demand(string name)
@@ -222,36 +245,5 @@ internal sealed class Weights
             done += count;
             progress?.Report(total == 0 ? 1 : Math.Min(1, (double)done / total));
         }
-    }
-}
-
-/// <summary>A linear map before packing: [outputs, inputs], bias empty where there is none.</summary>
-internal sealed record RawLinear(float[] Weight, float[] Bias, int Outputs, int Inputs)
-{
-    /// <summary>Some of the outputs, in the order given.</summary>
-    public RawLinear Rows(IReadOnlyList<int> rows)
-    {
-        float[] weight = GC.AllocateUninitializedArray<float>(rows.Count * Inputs);
-        float[] bias = new float[Bias.Length == 0 ? 0 : rows.Count];
-        for (int i = 0; i < rows.Count; i++)
-        {
-            Weight.AsSpan(rows[i] * Inputs, Inputs).CopyTo(weight.AsSpan(i * Inputs));
-            if (bias.Length > 0)
-            {
-                bias[i] = Bias[rows[i]];
-            }
-        }
-
-        return new RawLinear(weight, bias, rows.Count, Inputs);
-    }
-
-    public RawLinear Rows(Range rows)
-    {
-        (int first, int count) = rows.GetOffsetAndLength(Outputs);
-        return new RawLinear(
-            Weight.AsSpan(first * Inputs, count * Inputs).ToArray(),
-            Bias.Length == 0 ? [] : Bias.AsSpan(first, count).ToArray(),
-            count,
-            Inputs);
     }
 }
