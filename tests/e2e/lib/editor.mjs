@@ -77,23 +77,18 @@ export class Editor {
   /** Opens a file of the workspace by name, and waits for its text. */
   async openFile(name) {
     await this.page.keyboard.press('Control+p');
-    const input = this.page.locator('.quick-input-widget input').first();
-    await input.fill(name);
-    await this.page
-      .locator('.quick-input-list .monaco-list-row', { hasText: path.basename(name) })
-      .first()
-      .waitFor();
-    await this.page.keyboard.press('Enter');
+    await this.page.locator('.quick-input-widget input').first().fill(name);
+    await this.pick(path.basename(name));
     await this.page.locator(`.tab.active[data-resource-name="${path.basename(name)}"]`).waitFor();
-    await this.page.locator('.editor-instance .view-lines .view-line span').first().waitFor();
+    // Attached, not visible: the line of an empty file has no width.
+    await this.page.locator('.editor-instance .view-lines .view-line').first().waitFor({ state: 'attached' });
   }
 
   /** Runs a command by its title in the palette. */
   async run(title) {
     await this.page.keyboard.press('F1');
     await this.page.locator('.quick-input-widget input').first().fill(`>${title}`);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
-    await this.page.keyboard.press('Enter');
+    await this.pick(title);
   }
 
   /** Chooses the entry with this text in the open quick pick. */
