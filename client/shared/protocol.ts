@@ -56,6 +56,8 @@ export interface TintsParams {
   readonly view: View;
   /** Inside the segment: the token there is the query and the weights are its row. */
   readonly position?: Position;
+  /** True: the document's pinned query goes before the position, where it lies in the segment. */
+  readonly pinned?: boolean;
 }
 
 export interface TintsResult extends Result {
@@ -63,6 +65,7 @@ export interface TintsResult extends Result {
   /** Column: what attends to the token at the position, for a source token of a cross stack. */
   readonly mode: 'row' | 'column' | 'received';
   readonly query?: Range | null;
+  readonly pinned?: boolean;
   readonly model: string;
   readonly view: View;
   /** Five numbers per token: start line, start character, end line, end character, index in the segment. */
@@ -164,6 +167,19 @@ export interface OverviewResult<Bytes> extends Result {
   readonly profiles: readonly (readonly HeadProfile[])[];
 }
 
+/** A way to get from softmax weights to what is shown: the weights themselves, rollout, value norms, ... */
+export interface Method {
+  readonly name: string;
+  readonly title: string;
+  readonly summary: string;
+}
+
+export interface ModelInfoResult extends ModelSummary {
+  readonly status: Status;
+  readonly message?: string;
+  readonly methods?: readonly Method[];
+}
+
 export interface ServerStatus {
   readonly health: 'ok' | 'warning' | 'error';
   readonly message?: string;
@@ -178,10 +194,7 @@ export interface ServerRequests {
   'attentionLens/row': { params: RowParams; result: RowResult<string> };
   'attentionLens/tile': { params: TileParams; result: TileResult<string> };
   'attentionLens/overview': { params: OverviewParams; result: OverviewResult<string> };
-  'attentionLens/modelInfo': {
-    params: Record<string, never>;
-    result: ModelSummary & { readonly status: Status; readonly message?: string };
-  };
+  'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }
 
 export const statusNotification = 'attentionLens/status';

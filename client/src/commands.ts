@@ -1,11 +1,13 @@
 import * as vscode from 'vscode';
-import type { Tab } from '../shared/panel.js';
+import { ExecuteCommandRequest } from 'vscode-languageclient/node';
+import { isRange, type Tab } from '../shared/panel.js';
 import { isDrawable, type Range } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import type { Panels } from './panels.js';
 import { isServed, type Server, ServerError } from './server.js';
-import type { ShownTexts } from './shown-texts.js';
+import { plain, type ShownTexts } from './shown-texts.js';
 import type { StatusItems } from './status-items.js';
+import type { Tints } from './tints.js';
 import { pickView } from './view-picker.js';
 
 export interface CommandHost {
@@ -14,16 +16,17 @@ export interface CommandHost {
   readonly view: CurrentView;
   readonly panels: Panels;
   readonly status: StatusItems;
+  readonly tints: Tints;
 }
 
 export function registerCommands(host: CommandHost): vscode.Disposable {
-  const { server, shown, view, panels, status } = host;
+  const { server, shown, view, panels, status, tints } = host;
   const openPanel = (tab: Tab) => {
     const editor = servedEditor();
     if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
     panels.open(editor.document, tab);
   };
-  const commands: Record<string, () => Promise<void> | void> = {
+  const commands: Record<string, (argument?: unknown) => Promise<void> | void> = {
     showAttention: () => {
       const editor = servedEditor();
       shown.show(editor.document.uri, askedRanges(editor));
@@ -33,7 +36,11 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       if (editor && shown.of(editor.document.uri).length > 0) shown.clear(editor.document.uri);
       else shown.clearAll();
     },
-    openHeatmap: () => openPanel('heatmap'),
+    // Lenses and actions of the server name a place; a command from the palette means the active editor.
+    openHeatmap: async (place: unknown) => {
+      if (isPlace(place)) await showPlace(place, shown);
+      openPanel('heatmap');
+    },
     openModelView: () => openPanel('model'),
     openHeadView: () => openPanel('head'),
     openRowView: () => openPanel('row'),
@@ -43,16 +50,52 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       if (!model) throw new ServerError(vscode.l10n.t('No model is loaded, so there is no layer or head to select.'));
       await pickView(model, view);
     },
+    selectMethod: async () => {
+      const info = await askModel(server);
+      if (!info?.methods) throw new ServerError(vscode.l10n.t('No model is loaded, so there is no method to select.'));
+      const chosen = await vscode.window.showQuickPick(
+        info.methods.map(({ name, title, summary }) => ({
+          label: title,
+          detail: summary,
+          name,
+          picked: name === (view.value.method ?? 'raw'),
+        })),
+        { title: vscode.l10n.t('How attention is weighed'), matchOnDetail: true },
+      );
+      if (!chosen) return;
+      const { method: _, ...rest } = view.value;
+      view.set(chosen.name === 'raw' ? rest : { ...rest, method: chosen.name });
+    },
+    pin: async () => {
+      const editor = servedEditor();
+      if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
+      const word = editor.document.getWordRangeAtPosition(editor.selection.active);
+      const range = editor.selection.isEmpty ? word : editor.selection;
+      if (!range)
+        throw new ServerError(vscode.l10n.t('There is nothing to pin: put the cursor on a word or select a phrase.'));
+      await execute(server, 'attentionLens.pinQuery', { uri: editor.document.uri.toString(), range: plain(range) });
+      tints.refreshAll();
+    },
+    unpin: async () => {
+      const editor = servedEditor();
+      await execute(server, 'attentionLens.unpinQuery', { uri: editor.document.uri.toString() });
+      tints.refreshAll();
+    },
     restartServer: () =>
       vscode.window.withProgress(
         { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Restarting the AttentionLens server') },
         () => server.restart(),
       ) as Promise<void>,
+    openWalkthrough: async () => {
+      await vscode.commands.executeCommand('workbench.action.openWalkthrough', 'attention-lens.attention-lens#start');
+    },
     showLogs: () => server.log.show(true),
   };
   return vscode.Disposable.from(
     ...Object.entries(commands).map(([name, run]) =>
-      vscode.commands.registerCommand(`attentionLens.${name}`, () => withErrorBoundary(server.log, run)),
+      vscode.commands.registerCommand(`attentionLens.${name}`, (argument: unknown) =>
+        withErrorBoundary(server.log, () => run(argument)),
+      ),
     ),
   );
 }
@@ -84,6 +127,36 @@ async function askModel(server: Server) {
   } finally {
     source.dispose();
   }
+}
+
+async function execute(server: Server, command: string, argument: object): Promise<void> {
+  const client = await server.start();
+  try {
+    await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [argument] });
+  } catch (error) {
+    throw new ServerError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+interface Place {
+  readonly uri: string;
+  readonly range: Range;
+}
+
+const isPlace = (value: unknown): value is Place =>
+  typeof value === 'object' &&
+  value !== null &&
+  'uri' in value &&
+  'range' in value &&
+  typeof value.uri === 'string' &&
+  isRange(value.range);
+
+/** Shows the attention of a place that the server named, in an editor that is brought to the front. */
+async function showPlace({ uri, range }: Place, shown: ShownTexts): Promise<void> {
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(uri, true));
+  const visible = vscode.window.visibleTextEditors.find(editor => editor.document === document);
+  await vscode.window.showTextDocument(document, visible?.viewColumn ?? vscode.ViewColumn.Active);
+  shown.show(document.uri, [range]);
 }
 
 /** The one place where a failed command meets the user. */

@@ -3,9 +3,10 @@ import { isDrawable } from '../shared/protocol.js';
 import { registerCommands, showFailure } from './commands.js';
 import { CurrentView } from './current-view.js';
 import { hoverGate } from './hover-gate.js';
+import { OverviewTree } from './overview-tree.js';
 import { Panels } from './panels.js';
 import { Server, ServerError } from './server.js';
-import { serverSettings } from './settings.js';
+import { configuredView, serverSettings } from './settings.js';
 import { ShownTexts } from './shown-texts.js';
 import { StatusItems } from './status-items.js';
 import { TintDecorations } from './tint-decorations.js';
@@ -17,7 +18,12 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('AttentionLens', { log: true });
   const view = new CurrentView(context.workspaceState);
   const shown = new ShownTexts();
-  const server = new Server(context, log, () => serverSettings(view.value), hoverGate(shown));
+  const server: Server = new Server(
+    context,
+    log,
+    () => serverSettings(view.value),
+    hoverGate(shown, view, () => server.languageClient),
+  );
   running = server;
   const decorations = new TintDecorations();
   const tints = new Tints(server, shown, view, decorations);
@@ -42,7 +48,8 @@ export function activate(context: vscode.ExtensionContext): void {
     tints,
     status,
     panels,
-    registerCommands({ server, shown, view, panels, status }),
+    new OverviewTree(server, shown, view, status),
+    registerCommands({ server, shown, view, panels, status, tints }),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {
@@ -59,6 +66,9 @@ export function activate(context: vscode.ExtensionContext): void {
       if (event.affectsConfiguration('attentionLens.server.path')) {
         if (server.isRunning) await server.restart().catch(tell);
       } else if (event.affectsConfiguration('attentionLens')) {
+        if (event.affectsConfiguration('attentionLens.layer') || event.affectsConfiguration('attentionLens.head')) {
+          view.set(configuredView());
+        }
         await server.configure();
         tints.refreshAll();
         panels.refresh();

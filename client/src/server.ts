@@ -56,6 +56,10 @@ export class Server implements vscode.Disposable {
     private readonly middleware: Middleware,
   ) {}
 
+  get languageClient(): LanguageClient | undefined {
+    return this.client;
+  }
+
   get isRunning(): boolean {
     return this.client?.state === State.Running;
   }

@@ -15,6 +15,11 @@ export interface ServerSettings {
   readonly threads: number;
   readonly cacheMegabytes: number;
   readonly hover: { readonly top: number };
+  readonly codeLens: boolean;
+  readonly inlayHints: boolean;
+  readonly pairSeparator: string;
+  /** Commands of this client that lenses and actions of the server may name. */
+  readonly clientCommands: readonly string[];
 }
 
 export type HoverWhen = 'shown' | 'always' | 'never';
@@ -33,6 +38,10 @@ export const serverSettings = (view: View): ServerSettings => ({
   threads: get('threads', 0),
   cacheMegabytes: get('cacheMegabytes', 512),
   hover: { top: get('hover.top', 5) },
+  codeLens: get('codeLens', false),
+  inlayHints: get('inlayHints', false),
+  pairSeparator: get('pairSeparator', ''),
+  clientCommands: ['attentionLens.openHeatmap'],
 });
 
 export const hoverWhen = (): HoverWhen => get<HoverWhen>('hover.when', 'shown');

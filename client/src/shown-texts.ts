@@ -96,7 +96,7 @@ export class ShownTexts implements vscode.Disposable {
 }
 
 /** VS Code's own Range fits the type but travels as a pair of positions, which the protocol does not know. */
-const plain = ({ start, end }: Range): Range => ({
+export const plain = ({ start, end }: Range): Range => ({
   start: { line: start.line, character: start.character },
   end: { line: end.line, character: end.character },
 });

@@ -133,6 +133,7 @@ export class Tints implements vscode.Disposable {
       {
         scope: { textDocument: { uri: document.uri.toString() }, range: text.asked },
         view: this.view.value,
+        pinned: true,
         ...(isQuery ? { position: { line: cursor.line, character: cursor.character } } : {}),
       },
       token,

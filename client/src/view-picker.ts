@@ -27,7 +27,7 @@ function shapesOf(model: ModelSummary): Shape[] {
 const picks = (count: number): Pick[] => ['mean', ...Array.from({ length: count }, (_, index) => index)];
 
 /** Every layer and head of the model, means included, grouped by layer. */
-export function viewItems(model: ModelSummary): ViewItem[] {
+export function viewItems(model: ModelSummary, method?: string): ViewItem[] {
   const items: ViewItem[] = [];
   for (const { stack, layers, heads } of shapesOf(model)) {
     for (const layer of picks(layers)) {
@@ -38,7 +38,7 @@ export function viewItems(model: ModelSummary): ViewItem[] {
       });
       for (const head of picks(heads)) {
         const view: View = stack ? { layer, head, stack } : { layer, head };
-        items.push({ label: viewLabel(view), view });
+        items.push({ label: viewLabel(view), view: method ? { ...view, method } : view });
       }
     }
   }
@@ -51,7 +51,7 @@ export function pickView(model: ModelSummary, current: CurrentView): Promise<voi
   const picker = vscode.window.createQuickPick<ViewItem>();
   picker.title = vscode.l10n.t('Layer and head of {0}', model.name);
   picker.placeholder = vscode.l10n.t('Type numbers, such as 3 5, or go through the list to see each one');
-  picker.items = viewItems(model);
+  picker.items = viewItems(model, before.method);
   const active = picker.items.find(item => item.view && sameView(item.view, before));
   if (active) picker.activeItems = [active];
   return new Promise(resolve => {

@@ -8,6 +8,7 @@ export const viewLabel = (view: View): string => {
     view.head === 'mean' ? vscode.l10n.t('mean of heads') : vscode.l10n.t('head {0}', view.head),
   ];
   if (view.stack && view.stack !== 'encoder') parts.unshift(stackLabel(view.stack));
+  if (view.method) parts.push(view.method);
   return parts.join(' · ');
 };
 

@@ -7,4 +7,5 @@ export const viewLabel = (view: View): string =>
     ...(view.stack && view.stack !== 'encoder' ? [t(view.stack)] : []),
     view.layer === 'mean' ? t('meanOfLayers') : t('layerNumber', view.layer),
     view.head === 'mean' ? t('meanOfHeads') : t('headNumber', view.head),
+    ...(view.method ? [view.method] : []),
   ].join(' · ');

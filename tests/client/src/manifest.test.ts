@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { messages } from '../../../client/shared/messages.js';
 
 const client = fileURLToPath(new URL('../../../client/', import.meta.url));
 const read = (file: string) => JSON.parse(readFileSync(path.join(client, file), 'utf8'));
@@ -20,6 +21,11 @@ describe('package.json', () => {
     expect(existsSync(path.join(client, manifest.icon))).toBe(true);
     expect(manifest.icon).toMatch(/\.png$/);
     expect(existsSync(path.join(client, manifest.l10n))).toBe(true);
+    for (const { icon } of contributes.viewsContainers.activitybar)
+      expect(existsSync(path.join(client, icon))).toBe(true);
+    for (const { steps } of contributes.walkthroughs) {
+      for (const { media } of steps) expect(existsSync(path.join(client, media.markdown))).toBe(true);
+    }
   });
 
   it('asks for the VS Code whose API it is compiled against', () => {
@@ -67,6 +73,34 @@ describe('package.json', () => {
       'attentionLens.server.path',
       'attentionLens.model',
     ]);
+  });
+});
+
+describe('translations', () => {
+  const placeholders = (text: string) => (text.match(/\{\d+\}|\(command:[^)]*\)/g) ?? []).sort();
+  const english = read('package.nls.json') as Record<string, string>;
+  const chinese = read('package.nls.zh-cn.json') as Record<string, string>;
+  const bundle = read('l10n/bundle.l10n.zh-cn.json') as Record<string, string>;
+  const sources = readdirSync(path.join(client, 'src')).map(file =>
+    readFileSync(path.join(client, 'src', file), 'utf8'),
+  );
+  const spoken = [
+    ...Object.values(messages),
+    ...sources.flatMap(text => [...text.matchAll(/l10n\s*\.t\(\s*'((?:[^'\\]|\\.)*)'/g)].map(match => match[1] ?? '')),
+  ];
+
+  it('cover the manifest, with the same commands and numbers in them', () => {
+    expect(Object.keys(chinese)).toEqual(Object.keys(english));
+    for (const [key, text] of Object.entries(english)) {
+      expect(placeholders(chinese[key] ?? ''), key).toEqual(placeholders(text));
+    }
+  });
+
+  it('cover what extension and panels say, and nothing else', () => {
+    expect(Object.keys(bundle).sort()).toEqual([...new Set(spoken)].sort());
+    for (const [text, translation] of Object.entries(bundle)) {
+      expect(placeholders(translation), text).toEqual(placeholders(text));
+    }
   });
 });
 
