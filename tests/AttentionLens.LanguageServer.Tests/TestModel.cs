@@ -16,6 +16,8 @@ internal sealed class TestModel(string architecture) : IModelRunner
 
     public ModelInfo Info => model.Info;
 
+    public Model Model => model;
+
     /// <summary>When set, every pass waits here (and can be cancelled while it waits).</summary>
     public TaskCompletionSource? Gate { get; set; }
 

@@ -117,6 +117,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         service.AnswerAsync(state, scope.TextDocument.Uri, method, async () =>
         {
             SegmentAttention attention = await service.AskAsync(state, scope, view, focus, method, priority, cancellation).ConfigureAwait(false);
+            using HeldModel.Lease lease = AttentionService.Enter(attention, view);
             return make(attention) with { Version = attention.Document.Version, Status = attention.Status, Message = attention.Text.Notice };
         });
 

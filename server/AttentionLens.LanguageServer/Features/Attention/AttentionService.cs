@@ -46,7 +46,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, cancellation);
         var question = new Question(method, document.Uri, document.Version);
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
-        return new SegmentAttention(document, state.Settings, segment, text, trace, model.Runner.Info);
+        return new SegmentAttention(document, state.Settings, segment, text, trace, model);
     }
 
     /// <summary>
@@ -81,7 +81,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
             case ModelMissingException:
                 return (AttentionStatus.ModelMissing, failure.Message);
             default:
-                if (failure is not (ModelException or Tokenization.TokenizerException or OperationCanceledException))
+                if (failure is not (ModelException or Tokenization.TokenizerException or MethodException or OperationCanceledException))
                     log.Failed(failure, method);
                 return (AttentionStatus.Failed, ModelHost.Explain(failure));
         }
@@ -110,10 +110,10 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         if (weighing.Method == Methods.Raw)
             return AttentionView.Raw(weighing.Stack);
-        var key = new ViewKey(attention.Text.Key, weighing.Stack.Kind, weighing.Method.Name);
+        var key = new ViewKey(attention.Held, attention.Text.Key, weighing.Stack.Kind, weighing.Method.Name);
         if (cache.TryGet(key, out object known))
             return (AttentionView)known;
-        AttentionView view = weighing.Method.Apply(attention.Trace, weighing.Stack, cancellation);
+        AttentionView view = weighing.Method.Apply(attention.Held.Runner.Model, attention.Trace, weighing.Stack, cancellation);
         cache.Add(key, view, view.Bytes);
         return view;
     }
@@ -127,8 +127,18 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     public static Weighing Resolve(SegmentAttention attention, View? view)
     {
         AttentionStack stack = attention.Stack(view?.Stack);
-        return new Weighing(stack, MethodOf(view), attention.Selection(view, stack));
+        Method method = MethodOf(view);
+        return method.AppliesTo(stack.Kind)
+            ? new Weighing(stack, method, attention.Selection(view, stack))
+            : throw new AttentionException(AttentionStatus.Failed, $"{method.Title} is not defined for cross-attention; choose the encoder or the decoder.");
     }
+
+    /// <summary>
+    /// Held while an answer is made from a view whose method reads weights. The raw weights come from the trace alone, so an answer about a model
+    /// that was in use when the question came is given even after another has been chosen.
+    /// </summary>
+    public static HeldModel.Lease Enter(SegmentAttention attention, View? view) =>
+        MethodOf(view).Needs == Keep.Attention ? default : attention.Held.Enter();
 
     private static Method MethodOf(View? view) => view?.Method is not { } name
         ? Methods.Raw
@@ -137,7 +147,8 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
 
     private sealed record SelectionKey(TraceKey Trace, AttentionKind Kind, string Method, HeadSelection Selection);
 
-    private sealed record ViewKey(TraceKey Trace, AttentionKind Kind, string Method);
+    /// <summary>With the model itself: such a view may read weights, and those of a model that has been disposed are gone.</summary>
+    private sealed record ViewKey(HeldModel Model, TraceKey Trace, AttentionKind Kind, string Method);
 
     private bool IsLoadCancelled(Exception failure) => failure is TaskCanceledException && !models.Loading && models.Info is null;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using AttentionLens.Analysis;
 using AttentionLens.Kernels;
 using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.Models;
@@ -11,6 +12,9 @@ namespace AttentionLens.LanguageServer.Features.Attention;
 internal interface IModelRunner : IDisposable
 {
     ModelInfo Info { get; }
+
+    /// <summary>For the methods of analysis that read weights.</summary>
+    Model Model { get; }
 
     TokenizedText Encode(string text, string? pair, CancellationToken cancellation);
 
@@ -42,19 +46,28 @@ internal sealed class HeldModel(IModelRunner runner)
 
     public IModelRunner Runner { get; } = runner;
 
-    /// <summary>False when the model is no longer the chosen one. Each true is followed by one <see cref="Exit"/>.</summary>
-    public bool TryEnter()
+    /// <summary>Keeps the model alive until disposed.</summary>
+    /// <exception cref="AttentionException">Another model has been chosen since.</exception>
+    public Lease Enter()
     {
         lock (gate)
         {
             if (retired)
-                return false;
+                throw new AttentionException(AttentionStatus.Stale, "Another model has been chosen since.");
             users++;
-            return true;
+            return new Lease(this);
         }
     }
 
-    public void Exit()
+    /// <summary>The default one holds nothing.</summary>
+    public readonly struct Lease(HeldModel model) : IDisposable
+    {
+        private readonly HeldModel? held = model;
+
+        public void Dispose() => held?.Exit();
+    }
+
+    private void Exit()
     {
         lock (gate)
         {
@@ -156,7 +169,7 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
     /// <summary>One sentence for the user about any failure to load or run a model.</summary>
     public static string Explain(Exception failure) => failure switch
     {
-        ModelMissingException or ModelException or TokenizerException => failure.Message,
+        ModelMissingException or ModelException or TokenizerException or MethodException => failure.Message,
         OutOfMemoryException => "There is not enough memory for this model and text; choose a smaller model or a shorter segment.",
         OperationCanceledException => "Loading the model was cancelled; ask again to load it.",
         UnauthorizedAccessException or IOException => $"The model cannot be read: {failure.Message}",
@@ -247,6 +260,8 @@ internal sealed class LocalModelLoader : IModelLoader
     private sealed class LocalModel(Model model, Tokenizer? tokenizer) : IModelRunner
     {
         public ModelInfo Info => model.Info;
+
+        public Model Model => model;
 
         public TokenizedText Encode(string text, string? pair, CancellationToken cancellation) =>
             tokenizer?.Encode(text, pair, cancellation: cancellation) ?? new TokenizedText([]);

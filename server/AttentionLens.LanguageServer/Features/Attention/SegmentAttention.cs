@@ -10,8 +10,10 @@ namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>One segment of one version of a document, its tokens, and what the model made of them.</summary>
 internal sealed record SegmentAttention(
-    DocumentSnapshot Document, ServerSettings Settings, Segment Segment, EncodedText Text, AttentionTrace Trace, ModelInfo Model)
+    DocumentSnapshot Document, ServerSettings Settings, Segment Segment, EncodedText Text, AttentionTrace Trace, HeldModel Held)
 {
+    public ModelInfo Model => Held.Runner.Info;
+
     public TextRange Range => Document.Lines.Range(Segment.Start, Segment.End);
 
     public string Status => Text.Notice is null ? AttentionStatus.Ok : AttentionStatus.Truncated;

@@ -114,19 +114,11 @@ internal sealed class TraceService(ComputeLane lane, ByteCache<object, object> c
         Action<Asker> answer;
         try
         {
-            if (!model.TryEnter())
-                throw new AttentionException(AttentionStatus.Stale, "Another model has been chosen since.");
-            try
-            {
-                using ProgressScope progress = beginProgress("AttentionLens: reading attention", () => CancelByUser(text.Key, flight));
-                AttentionTrace trace = model.Runner.Forward(text.Input, text.Key.Keep, cancellation);
-                cache.Add(text.Key, trace, trace.Bytes + (2L * text.Key.Text.Length));
-                answer = asker => asker.Answer.TrySetResult(trace);
-            }
-            finally
-            {
-                model.Exit();
-            }
+            using HeldModel.Lease lease = model.Enter();
+            using ProgressScope progress = beginProgress("AttentionLens: reading attention", () => CancelByUser(text.Key, flight));
+            AttentionTrace trace = model.Runner.Forward(text.Input, text.Key.Keep, cancellation);
+            cache.Add(text.Key, trace, trace.Bytes + (2L * text.Key.Text.Length));
+            answer = asker => asker.Answer.TrySetResult(trace);
         }
 #pragma warning disable CA1031 // The lane must outlive any input; whoever asked is told.
         catch (Exception failure) when (failure is not OperationCanceledException)

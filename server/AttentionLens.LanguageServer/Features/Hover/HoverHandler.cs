@@ -25,6 +25,7 @@ internal sealed class HoverHandler(AttentionService service)
             SegmentAttention attention = await service.AskAsync(
                 state, request.Scope ?? new Scope(request.TextDocument, new TextRange(request.Position, request.Position)), request.View, request.Position, Method,
                 Priority.Interactive, cancellation).ConfigureAwait(false);
+            using HeldModel.Lease lease = AttentionService.Enter(attention, request.View);
             return Answer(attention, request, cancellation);
         }
         catch (AttentionException stale) when (stale.Status == AttentionStatus.Stale)
