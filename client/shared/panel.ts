@@ -29,9 +29,9 @@ export type PanelMethod = keyof PanelRequests;
 export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile', 'overview'];
 
 /** The views of a panel. */
-export type Tab = 'model' | 'head' | 'heatmap' | 'row';
+export type Tab = 'model' | 'head' | 'heatmap' | 'row' | 'compare';
 
-export const tabs: readonly Tab[] = ['model', 'head', 'heatmap', 'row'];
+export const tabs: readonly Tab[] = ['model', 'head', 'heatmap', 'row', 'compare'];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
 export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';

@@ -22,13 +22,13 @@ export interface CommandHost {
 export function registerCommands(host: CommandHost): vscode.Disposable {
   const { server, shown, view, panels, status, tints } = host;
   const openPanel = (tab: Tab) => {
-    const editor = servedEditor();
+    const editor = servedEditor(shown);
     if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
     panels.open(editor.document, tab);
   };
   const commands: Record<string, (argument?: unknown) => Promise<void> | void> = {
     showAttention: () => {
-      const editor = servedEditor();
+      const editor = servedEditor(shown);
       shown.show(editor.document.uri, askedRanges(editor));
     },
     clearAttention: () => {
@@ -44,6 +44,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     openModelView: () => openPanel('model'),
     openHeadView: () => openPanel('head'),
     openRowView: () => openPanel('row'),
+    openCompareView: () => openPanel('compare'),
     selectHead: async () => {
       await server.start();
       const model = status.model ?? (await askModel(server));
@@ -67,7 +68,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       view.set(chosen.name === 'raw' ? rest : { ...rest, method: chosen.name });
     },
     pin: async () => {
-      const editor = servedEditor();
+      const editor = servedEditor(shown);
       if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
       const word = editor.document.getWordRangeAtPosition(editor.selection.active);
       const range = editor.selection.isEmpty ? word : editor.selection;
@@ -77,7 +78,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       tints.refreshAll();
     },
     unpin: async () => {
-      const editor = servedEditor();
+      const editor = servedEditor(shown);
       await execute(server, 'attentionLens.unpinQuery', { uri: editor.document.uri.toString() });
       tints.refreshAll();
     },
@@ -107,8 +108,13 @@ function askedRanges(editor: vscode.TextEditor): readonly Range[] {
   return selected.length > 0 ? selected : [{ start: cursor, end: cursor }];
 }
 
-function servedEditor(): vscode.TextEditor {
-  const editor = vscode.window.activeTextEditor;
+function servedEditor(shown: ShownTexts): vscode.TextEditor {
+  // While a panel has the focus no editor is active: then the one that shows attention is meant.
+  const editors = vscode.window.visibleTextEditors;
+  const editor =
+    vscode.window.activeTextEditor ??
+    editors.find(({ document }) => shown.of(document.uri).length > 0) ??
+    editors.find(({ document }) => isServed(document));
   if (!editor) throw new ServerError(vscode.l10n.t('Open a text file first: attention is shown in an editor.'));
   if (!isServed(editor.document)) {
     throw new ServerError(

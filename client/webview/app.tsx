@@ -18,6 +18,7 @@ import { useTheme } from './theme.js';
 import { tokenAt } from './tokens.js';
 import { type Transport, TransportContext } from './transport.js';
 import { useQuestion } from './use-question.js';
+import { CompareView } from './views/compare-view.js';
 import { HeadView } from './views/head-view.js';
 import { HeatmapView } from './views/heatmap-view.js';
 import { ModelView } from './views/model-view.js';
@@ -37,6 +38,7 @@ const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
   head: HeadView,
   heatmap: HeatmapView,
   row: RowView,
+  compare: CompareView,
 };
 
 export function App(props: AppProps) {
@@ -180,6 +182,7 @@ export function App(props: AppProps) {
             )}
             <Select
               label={t('scale')}
+              isQuiet
               value={settings.scale}
               options={scales()}
               onChange={scale => setSettings({ ...settings, scale })}
@@ -201,7 +204,7 @@ export function App(props: AppProps) {
   return <TransportContext.Provider value={transport}>{body()}</TransportContext.Provider>;
 }
 
-const tabNames = { model: 'model', head: 'headTab', heatmap: 'heatmap', row: 'row' } as const;
+const tabNames = { model: 'model', head: 'headTab', heatmap: 'heatmap', row: 'row', compare: 'compare' } as const;
 
 interface TabButtonProps {
   readonly name: Tab;

@@ -9,18 +9,22 @@ interface FooterProps {
   readonly max?: number | string;
   /** What is shown, where it is not the panel's layer and head. */
   readonly label?: string;
+  /** Colours of differences, which lie on both sides of zero. */
+  readonly difference?: Uint32Array;
   readonly children?: ComponentChildren;
 }
 
 /** Says what is drawn, and what its colours mean. */
-export function Footer({ max, label, children }: FooterProps) {
+export function Footer({ max, label, difference, children }: FooterProps) {
   const { model, view, settings, theme } = usePanel();
   return (
     <footer>
       <span class="what">{`${model.name} · ${label ?? viewLabel(view)}`}</span>
       {children}
       <span class="scale-name">{t(scaleNames[settings.scale])}</span>
-      {max !== undefined && <Legend settings={settings} theme={theme} max={max} />}
+      {max !== undefined && (
+        <Legend settings={settings} theme={theme} max={max} {...(difference ? { difference } : {})} />
+      )}
     </footer>
   );
 }

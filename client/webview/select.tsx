@@ -6,15 +6,17 @@ export type Option<T> = readonly [value: T, label: string];
 
 interface SelectProps<T> {
   readonly label: string;
+  /** The label is left to screen readers where the options explain themselves. */
+  readonly isQuiet?: boolean;
   readonly value: T;
   readonly options: readonly Option<T>[];
   readonly onChange: (value: T) => void;
 }
 
-export function Select<T extends string | number>({ label, value, options, onChange }: SelectProps<T>) {
+export function Select<T extends string | number>({ label, isQuiet, value, options, onChange }: SelectProps<T>) {
   return (
-    <label>
-      <span>{label}</span>
+    <label title={label}>
+      <span class={isQuiet ? 'visually-hidden' : ''}>{label}</span>
       <select
         value={String(value)}
         onChange={event => {
