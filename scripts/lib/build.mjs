@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { dist, executableName, out, root } from './paths.mjs';
 import { run, StepError } from './process.mjs';
@@ -78,6 +78,10 @@ export async function publishServer(target, folder) {
   if (code !== 0) {
     process.stderr.write(output);
     throw new StepError(`dotnet publish for ${runtime} failed with exit status ${code}.`);
+  }
+  // The symbols of referenced projects are copied whatever the project says.
+  for (const name of await readdir(folder)) {
+    if (/\.(pdb|xml)$/.test(name)) await rm(path.join(folder, name));
   }
   await copyModels(path.join(folder, 'models'));
   const executable = path.join(folder, target.startsWith('win32') ? 'attention-lens.exe' : 'attention-lens');
