@@ -56,7 +56,14 @@ internal static class AttendCommand
             using var loaded = LoadModel(terminal, folder, cancellation);
             var (modelInput, sources, targets) = ModelInputs.Make(request, loaded, cancellation);
             var keep = analysis.Needs | (chosen.WritesOutputs && analysis == Methods.Raw ? Keep.HiddenStates | Keep.Logits : Keep.Attention);
-            var trace = loaded.Forward(modelInput, keep, cancellation);
+            var trace = loaded.ForwardLong(modelInput, ModelInputs.Windows(sources), keep, cancellation);
+            if (trace.Windows is [var opening, .., _])
+            {
+                terminal.Error.WriteLine(
+                    $"The text has {modelInput.InputIds.Length} tokens and {loaded.Info.Name} reads {loaded.Info.MaxPositions} at once: {trace.Windows.Count} overlapping windows, "
+                    + $"one every {trace.Windows[1].First - opening.First} tokens; a token's weights are those of the window that shows most around it.");
+            }
+
             var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
             if (!trace.Stacks.Any(stack => analysis.AppliesTo(stack.Kind)))
             {

@@ -58,6 +58,13 @@ internal static class ModelInputs
         return (input, sources, targets);
     }
 
+    /// <summary>Special tokens at both ends stand in every window of a long text.</summary>
+    public static Windowing Windows(AttendedToken[] tokens) => new()
+    {
+        Prefix = tokens.TakeWhile(t => t.Special).Count(),
+        Suffix = tokens.Length == tokens.TakeWhile(t => t.Special).Count() ? 0 : tokens.Reverse().TakeWhile(t => t.Special).Count(),
+    };
+
     public static AttendedToken[] Patches(ModelInfo model)
     {
         var grid = model.Patches ?? default;

@@ -168,54 +168,6 @@ public sealed class PassTests
         }
     }
 
-    /// <summary>|O v| against the output projection applied to each value, in double, from the stored tensor.</summary>
-    [Theory]
-    [InlineData("bert", "bert.encoder.layer.1.attention.output.dense.weight", false)]
-    [InlineData("gpt2", "transformer.h.1.attn.c_proj.weight", true)]
-    [InlineData("llama", "model.layers.1.self_attn.o_proj.weight", false)]
-    public void Value_norms_are_those_of_projected_values(string name, string tensor, bool transposed)
-    {
-        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(Repository.Oracle(name), "model.safetensors"));
-        float[] output = file.ReadFloats(tensor);
-        AttentionStack stack;
-        using (Model model = Model.Load(Repository.Oracle(name)))
-        {
-            stack = model.Forward(new ModelInput { InputIds = [.. Enumerable.Range(3, 20)] }, Keep.Values).Stacks[0];
-        }
-
-        float[] norms = new float[20];
-        for (int head = 0; head < stack.Heads; head++)
-        {
-            stack.ValueNorms(1, head, norms); // after the model is gone
-            for (int key = 0; key < 20; key++)
-            {
-                ReadOnlySpan<float> value = stack.Value(1, head, key);
-                int inputs = stack.Heads * value.Length;
-                int hidden = output.Length / inputs;
-                double square = 0;
-                for (int o = 0; o < hidden; o++)
-                {
-                    double sum = 0;
-                    for (int i = 0; i < value.Length; i++)
-                    {
-                        int column = (head * value.Length) + i;
-                        sum += (double)value[i] * (transposed ? output[(column * hidden) + o] : output[(o * inputs) + column]);
-                    }
-
-                    square += sum * sum;
-                }
-
-                Assert.Equal(Math.Sqrt(square), norms[key], 1e-4 * (1 + Math.Sqrt(square)));
-            }
-        }
-
-        Assert.Throws<InvalidOperationException>(() =>
-        {
-            using Model model = Model.Load(Repository.Oracle(name));
-            model.Forward(new ModelInput { InputIds = [1] }).Stacks[0].ValueNorms(0, 0, new float[1]);
-        });
-    }
-
     [Theory]
     [InlineData("bert")]
     [InlineData("gpt2")]

@@ -36,9 +36,6 @@ internal sealed record Attention
 
     public required float Scale { get; init; }
 
-    /// <summary>For each head the products of its columns of the output map with each other; see <see cref="OutputGram"/>.</summary>
-    public OutputGram Gram => field ??= new OutputGram(Output);
-
     /// <summary>Keys visible before a query (sliding windows).</summary>
     public int Before { get; init; } = int.MaxValue;
 

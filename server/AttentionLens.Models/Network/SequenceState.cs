@@ -111,7 +111,6 @@ internal sealed class SequenceState
         KeyStride = QueryKeyStride,
         Values = Values?[layer],
         ValueStride = ValueStride,
-        Output = stack.Blocks[layer].Self.Gram,
         Global = Global?.Rows[layer],
         Profiles = profiles[layer],
     };
@@ -210,7 +209,6 @@ internal sealed class CrossState
         KeyStride = KeyStride,
         Values = keepValues ? Values[layer] : null,
         ValueStride = KeyStride,
-        Output = stack.Blocks[layer].Cross!.Gram, // as above
         Profiles = profiles[layer],
     };
 }

@@ -25,9 +25,6 @@ internal sealed class AttentionLayer
 
     public int ValueStride { get; init; }
 
-    /// <summary>What the output projection makes of values.</summary>
-    public required OutputGram Output { get; init; }
-
     /// <summary>Longformer: rows that differ from the pattern.</summary>
     public GlobalRows? Global { get; init; }
 

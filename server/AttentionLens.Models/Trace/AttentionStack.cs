@@ -50,13 +50,6 @@ public abstract class AttentionStack
     /// <exception cref="InvalidOperationException">Values were not kept.</exception>
     public abstract ReadOnlySpan<float> Value(int layer, int head, int key);
 
-    /// <summary>
-    /// How long each key's value vector is once the output projection has added it to the residual stream, into <paramref name="norms"/> [Keys]:
-    /// weight times norm is how much a key contributes (Kobayashi et al. 2020).
-    /// </summary>
-    /// <exception cref="InvalidOperationException">Values were not kept.</exception>
-    public abstract void ValueNorms(int layer, int head, Span<float> norms);
-
     /// <summary>The weights of one query over all keys into <paramref name="row"/> [Keys].</summary>
     public abstract void Row(int layer, int head, int query, Span<float> row);
 

@@ -22,13 +22,6 @@ internal sealed class LayerStack : AttentionStack
         this.separators = separators;
         this.pool = pool;
         recomputed = new ProfileSums?[layers.Length];
-        foreach (AttentionLayer layer in layers)
-        {
-            if (layer.Values is not null)
-            {
-                layer.Output.Prepare(layer.Pattern.HeadSize, pool);
-            }
-        }
     }
 
     public override long Bytes
@@ -81,14 +74,9 @@ internal sealed class LayerStack : AttentionStack
         Check(layer, head);
         CheckKey(key);
         AttentionLayer data = layers[layer];
-        return KeptValues(data, head)[(key * data.ValueStride)..][..data.Pattern.HeadSize];
-    }
-
-    public override void ValueNorms(int layer, int head, Span<float> norms)
-    {
-        Check(layer, head);
-        AttentionLayer data = layers[layer];
-        data.Output.Norms(head, data.Pattern.HeadSize, KeptValues(data, head), data.ValueStride, norms[..Keys]);
+        AttentionPattern pattern = data.Pattern;
+        return (data.Values ?? throw new InvalidOperationException("Values were not kept; run the forward pass with Keep.Values."))
+            .AsSpan((key * data.ValueStride) + (head / (pattern.Heads / pattern.KeyValueHeads) * pattern.HeadSize), pattern.HeadSize);
     }
 
     public override void Row(int layer, int head, int query, Span<float> row)
@@ -133,14 +121,6 @@ internal sealed class LayerStack : AttentionStack
         Check(layer, head);
         AttentionLayer data = layers[layer];
         return (data.Profiles ?? (recomputed[layer] ??= Recompute(data))).Profile(head);
-    }
-
-    /// <summary>From the head's part of the first value on.</summary>
-    private static ReadOnlySpan<float> KeptValues(AttentionLayer data, int head)
-    {
-        AttentionPattern pattern = data.Pattern;
-        return (data.Values ?? throw new InvalidOperationException("Values were not kept; run the forward pass with Keep.Values."))
-            .AsSpan(head / (pattern.Heads / pattern.KeyValueHeads) * pattern.HeadSize);
     }
 
     /// <summary>After prefix reuse or generation no single pass has seen all rows: profiles are then computed a layer at a time, when asked for.</summary>

@@ -57,22 +57,6 @@ internal sealed class WindowedStack : AttentionStack
         return parts[owners[key]].Value(layer, head, locals[key]);
     }
 
-    public override void ValueNorms(int layer, int head, Span<float> norms)
-    {
-        float[] local = new float[parts.Max(static part => part.Keys)];
-        for (int p = 0; p < parts.Length; p++)
-        {
-            parts[p].ValueNorms(layer, head, local);
-            for (int i = 0; i < globals[p].Length; i++)
-            {
-                if (owners[globals[p][i]] == p)
-                {
-                    norms[globals[p][i]] = local[i];
-                }
-            }
-        }
-    }
-
     public override void Row(int layer, int head, int query, Span<float> row)
     {
         CheckQuery(query);
