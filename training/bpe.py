@@ -71,11 +71,11 @@ class ByteBpe:
         for piece in _PIECES.findall(text):
             found = self._cache.get(piece)
             if found is None:
-                found = self._cache[piece] = self._encode_piece(piece)
+                found = self._cache[piece] = self.encode_piece(piece)
             ids += found
         return ids
 
-    def _encode_piece(self, piece: str) -> list[int]:
+    def encode_piece(self, piece: str) -> list[int]:
         parts = spell(piece)
         while len(parts) > 1:
             rank, i = min((self._ranks.get(pair, len(self._ranks)), i) for i, pair in enumerate(zip(parts, parts[1:])))

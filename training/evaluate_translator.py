@@ -70,7 +70,8 @@ def spelled_words(spelling: bpe.ByteBpe, words: list[str]) -> tuple[list[int], l
     """Ids of the words and, for each id, the word it belongs to."""
     ids, owners = [], []
     for i, word in enumerate(words):
-        piece = spelling.encode(word)
+        # Punctuation is written without a space before it.
+        piece = spelling.encode(word) if word[0].isalnum() else spelling.encode_piece(word)
         ids += piece
         owners += [i] * len(piece)
     return ids, owners
