@@ -20,6 +20,7 @@ internal static class CommandLine
             AttendCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             ModelCommand.Create(terminal),
+            BenchCommand.Create(terminal),
             ServeCommand.Create(terminal),
         };
         var parsed = root.Parse(args);
