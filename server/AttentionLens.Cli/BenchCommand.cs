@@ -4,7 +4,6 @@ using System.Globalization;
 using System.Text.Json;
 using AttentionLens.Kernels;
 using AttentionLens.Models;
-using Pooling = AttentionLens.Models.Pooling;
 
 namespace AttentionLens.Cli;
 
