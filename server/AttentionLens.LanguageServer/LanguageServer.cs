@@ -85,6 +85,8 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
     }
 
+    public IEnumerable<string> Methods => connection.Methods;
+
     /// <summary>Serves until the client ends the session or goes away.</summary>
     /// <returns>The process's exit code.</returns>
     public Task<int> RunAsync(CancellationToken cancellation) => connection.RunAsync(cancellation);

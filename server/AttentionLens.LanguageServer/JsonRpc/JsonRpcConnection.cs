@@ -33,6 +33,9 @@ internal sealed class JsonRpcConnection(PipeReader input, PipeWriter output, ILo
     /// <summary>Asked before each message but <c>exit</c> is dispatched; a non-null answer refuses a request and drops a notification.</summary>
     public Func<string, RpcException?> Admit { get; set; } = static _ => null;
 
+    /// <summary>Every method that is handled.</summary>
+    public IEnumerable<string> Methods => requests.Keys.Concat(notifications.Keys);
+
     /// <summary>Requests that have not been answered.</summary>
     public int PendingCount => pending.Count;
 
