@@ -52,7 +52,8 @@ class KneserNey:
                 counts = numpy.bincount(names[1:][first], minlength=len(occurrences)).astype(float)
             else:
                 counts = occurrences.astype(float)
-            discount = (counts == 1).sum() / ((counts == 1).sum() + 2 * (counts == 2).sum())
+            once, twice = (counts == 1).sum(), (counts == 2).sum()
+            discount = once / (once + 2 * twice) if once else 0.0
             history = self.codes[n - 1] // vocabulary
             contexts = len(self.codes[n - 2]) if n > 1 else 1
             self.levels.append((counts, discount, numpy.bincount(history, counts, contexts),
