@@ -1,5 +1,6 @@
 // npm run build: dist/attention-lens (server and command line), dist/models, dist/attention-lens.vsix (the extension).
-// npm run build -- --target win32-x64 --target linux-arm64: packages for other platforms, in dist/packages.
+// npm run build -- --target win32-x64 --target universal: packages for other platforms, in dist/packages; `universal` runs
+// on an installed .NET 10 wherever there is one.
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';

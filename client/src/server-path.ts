@@ -11,6 +11,17 @@ export interface ServerPathOptions {
   readonly platform: NodeJS.Platform;
 }
 
+export interface ServerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** How to start what `findServer` found: the universal package holds a .dll, which an installed .NET 10 runs. */
+export const serverCommand = (file: string): ServerCommand =>
+  file.endsWith('.dll')
+    ? { command: 'dotnet', args: [file, 'serve', '--stdio'] }
+    : { command: file, args: ['serve', '--stdio'] };
+
 /**
  * Path of the server executable: the setting, then ATTENTIONLENS_SERVER (development), then the one that comes
  * with the extension. A path is executable input, so an untrusted workspace gets the extension's own server.
@@ -18,7 +29,9 @@ export interface ServerPathOptions {
  * @throws Error with one sentence for the user when there is no such file.
  */
 export function findServer(options: ServerPathOptions): string {
-  const own = path.join(options.extensionPath, 'server', executableName(options.platform));
+  const folder = path.join(options.extensionPath, 'server');
+  const portable = path.join(folder, 'attention-lens.dll');
+  const own = fs.existsSync(portable) ? portable : path.join(folder, executableName(options.platform));
   const configured = options.isTrusted ? expandHome(options.configured.trim()) : '';
   const chosen = configured || options.environment.ATTENTIONLENS_SERVER || own;
   if (fs.existsSync(chosen)) return chosen;

@@ -14,7 +14,7 @@ import {
   State,
 } from 'vscode-languageclient/node';
 import { type ServerRequests, type ServerStatus, statusNotification } from '../shared/protocol.js';
-import { findServer } from './server-path.js';
+import { findServer, serverCommand } from './server-path.js';
 import { type ServerSettings, section, serverPath } from './settings.js';
 
 /** Documents whose text the server gets. Diff sides and output channels are left out on purpose. */
@@ -136,9 +136,9 @@ export class Server implements vscode.Disposable {
 
   private async launch(): Promise<LanguageClient> {
     await this.stop();
-    let command: string;
+    let file: string;
     try {
-      command = findServer({
+      file = findServer({
         extensionPath: this.context.extensionPath,
         configured: serverPath(),
         isTrusted: vscode.workspace.isTrusted,
@@ -148,8 +148,9 @@ export class Server implements vscode.Disposable {
     } catch (error) {
       throw new ServerError(error instanceof Error ? error.message : String(error));
     }
-    this.log.info(`Starting ${command}`);
-    const executable: Executable = { command, args: ['serve', '--stdio'] };
+    this.log.info(`Starting ${file}`);
+    const { command, args } = serverCommand(file);
+    const executable: Executable = { command, args: [...args] };
     const client = new LanguageClient(section, 'AttentionLens', executable, {
       documentSelector,
       initializationOptions: this.settings(),
@@ -171,8 +172,8 @@ export class Server implements vscode.Disposable {
       await client.start();
     } catch (error) {
       this.client = undefined;
-      this.log.error(`${command}: ${String(error)}`);
-      throw new ServerError(`The AttentionLens server ${command} did not start. The log says why.`);
+      this.log.error(`${file}: ${String(error)}`);
+      throw new ServerError(`The AttentionLens server ${file} did not start. The log says why.`);
     }
     return client;
   }

@@ -17,6 +17,9 @@ export const runtimeOfTarget = {
   'darwin-arm64': 'osx-arm64',
 };
 
+/** The package for every other platform: it runs on an installed .NET 10. */
+export const universalTarget = 'universal';
+
 export const hostTarget = `${existsSync('/etc/alpine-release') ? 'alpine' : process.platform}-${process.arch}`;
 
 /**
@@ -40,52 +43,68 @@ export async function installDependencies() {
  * no .NET. Where the platform's runtime pack cannot be restored, a host build falls back to one that uses the installed .NET.
  */
 export async function publishServer(target, folder) {
-  const runtime = runtimeOfTarget[target];
-  if (!runtime) throw new StepError(`There is no server for the platform "${target}".`);
-  const publish = (...options) =>
-    run(
-      'dotnet',
-      [
-        'publish',
-        path.join(root, 'server/AttentionLens.Cli'),
-        '-c',
-        'Release',
-        '-r',
-        runtime,
-        '-o',
-        folder,
-        '-v',
-        'quiet',
-        '-nologo',
-        '-p:PublishSingleFile=true',
-        '-p:CopyOutputSymbolsToPublishDirectory=false',
-        '-p:PublishDocumentationFile=false',
-        '-p:PublishReferencesDocumentationFiles=false',
-        ...options,
-      ],
-      { capture: true, allowFailure: true },
-    );
   await rm(folder, { recursive: true, force: true });
-  let { code, output } = await publish('--self-contained', '-p:PublishReadyToRun=true', '-p:PublishTrimmed=true');
-  let note = 'self-contained';
-  if (code !== 0 && /NU110[123]|NU1301/.test(output) && target === hostTarget) {
-    console.warn(
-      `The self-contained runtime for ${runtime} could not be restored; building on the installed .NET instead.`,
-    );
-    ({ code, output } = await publish('--no-self-contained'));
-    note = 'uses the installed .NET';
-  }
-  if (code !== 0) {
-    process.stderr.write(output);
-    throw new StepError(`dotnet publish for ${runtime} failed with exit status ${code}.`);
-  }
+  const note = target === universalTarget ? await publishPortable(folder) : await publishFor(target, folder);
   // The symbols of referenced projects are copied whatever the project says.
   for (const name of await readdir(folder)) {
     if (/\.(pdb|xml)$/.test(name)) await rm(path.join(folder, name));
   }
   await copyModels(path.join(folder, 'models'));
-  const executable = path.join(folder, target.startsWith('win32') ? 'attention-lens.exe' : 'attention-lens');
-  return `${target}, ${note}, ${megabytes((await stat(executable)).size)}`;
+  return `${target}, ${note}, ${megabytes(await sizeOf(folder))} with models`;
+}
+
+async function publishPortable(folder) {
+  const { code, output } = await publish(folder, '-p:UseAppHost=false');
+  if (code !== 0) throw publishFailed(universalTarget, code, output);
+  return 'uses the installed .NET';
+}
+
+async function publishFor(target, folder) {
+  const runtime = runtimeOfTarget[target];
+  if (!runtime) {
+    throw new StepError(
+      `There is no server for "${target}"; there is ${Object.keys(runtimeOfTarget).join(', ')} and ${universalTarget}.`,
+    );
+  }
+  const options = ['-r', runtime, '-p:PublishSingleFile=true'];
+  const { code, output } = await publish(
+    folder,
+    ...options,
+    '--self-contained',
+    '-p:PublishReadyToRun=true',
+    '-p:PublishTrimmed=true',
+  );
+  if (code === 0) return 'self-contained';
+  if (!/NU110[123]|NU1301/.test(output) || target !== hostTarget) throw publishFailed(target, code, output);
+  console.warn(
+    `The self-contained runtime for ${runtime} could not be restored; building on the installed .NET instead.`,
+  );
+  const second = await publish(folder, ...options, '--no-self-contained');
+  if (second.code !== 0) throw publishFailed(target, second.code, second.output);
+  return 'uses the installed .NET';
+}
+
+function publish(folder, ...options) {
+  const project = path.join(root, 'server/AttentionLens.Cli');
+  const quiet = ['-v', 'quiet', '-nologo', '-p:CopyOutputSymbolsToPublishDirectory=false'];
+  const noPages = ['-p:PublishDocumentationFile=false', '-p:PublishReferencesDocumentationFiles=false'];
+  return run('dotnet', ['publish', project, '-c', 'Release', '-o', folder, ...quiet, ...noPages, ...options], {
+    capture: true,
+    allowFailure: true,
+  });
+}
+
+function publishFailed(target, code, output) {
+  process.stderr.write(output);
+  return new StepError(`dotnet publish for ${target} failed with exit status ${code}.`);
+}
+
+async function sizeOf(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes = entries.map(async entry =>
+    entry.isFile() ? (await stat(path.join(entry.parentPath, entry.name))).size : 0,
+  );
+  return (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
 }
 
 /** The embedded models, without what training leaves beside them. */
@@ -126,7 +145,9 @@ export async function packageExtension(target, server, file) {
     if (existsSync(source) && !existsSync(path.join(stage, page))) await cp(source, path.join(stage, page));
   }
   await cp(server, path.join(stage, 'server'), { recursive: true });
-  if (!target.startsWith('win32')) await chmod(path.join(stage, 'server/attention-lens'), 0o755);
+  // A build on Windows leaves the bit out.
+  const executable = path.join(stage, 'server/attention-lens');
+  if (existsSync(executable)) await chmod(executable, 0o755);
 
   // vsce would run the client's own prepublish script in the stage, where its sources are not complete: drop all scripts.
   const manifestFile = path.join(stage, 'package.json');
@@ -137,23 +158,10 @@ export async function packageExtension(target, server, file) {
 
   await mkdir(path.dirname(file), { recursive: true });
   const vsce = path.join(root, 'node_modules/@vscode/vsce/vsce');
-  await run(
-    process.execPath,
-    [
-      vsce,
-      'package',
-      '--no-dependencies',
-      '--no-rewrite-relative-links',
-      '--target',
-      target,
-      '--out',
-      path.resolve(file),
-    ],
-    {
-      cwd: stage,
-      capture: true,
-    },
-  );
+  // A package without a target is what VS Code installs where no target fits.
+  const platform = target === universalTarget ? [] : ['--target', target];
+  const options = ['--no-dependencies', '--no-rewrite-relative-links', ...platform, '--out', path.resolve(file)];
+  await run(process.execPath, [vsce, 'package', ...options], { cwd: stage, capture: true });
   return `${target}, ${megabytes((await stat(file)).size)}`;
 }
 
