@@ -278,6 +278,6 @@ export function serverProcesses() {
   const state = process.env.ATTENTIONLENS_WORKBENCH_STATE;
   return execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
     .split('\n')
-    .filter(line => line.includes(path.join(state, 'extensions')) && /attention-lens(\.exe)? serve/.test(line))
+    .filter(line => line.includes(path.join(state, 'extensions')) && /attention-lens(\.exe|\.dll)? serve/.test(line))
     .map(line => Number.parseInt(line, 10));
 }
