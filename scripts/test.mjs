@@ -27,6 +27,7 @@ await main(async () => {
     await steps.step('format and types', checkSources, keepGoing);
     await steps.step('server tests', testServer, keepGoing);
     await steps.step('process tests', () => testWorkspace('tests/process'), keepGoing);
+    await steps.step('tokenizer parity', () => testWorkspace('tests/tokenizer-parity'), keepGoing);
     // The component tests of the panels need the browser too.
     await steps.step('browser and workbench', prepareWorkbench, keepGoing);
     await steps.step('client tests', testClient, keepGoing);

@@ -19,7 +19,14 @@ internal static class TokenizeCommand
         var model = AttendCommand.ModelOption();
         var format = AttendCommand.FormatOption(["table", "json"]);
         var output = new Option<string?>("--output", "-o") { Description = "Write the result to a file.", HelpName = "FILE" };
-        var command = new Command("tokenize", "Show the tokens of a text and where each stands in it.") { input.Text, input.File, pair, model, format, output };
+        var lines = new Option<bool>("--lines")
+        {
+            Description = "The text is many: a JSON string on each line. The result has one line for each: [[id, start, end], ...].",
+        };
+        var command = new Command("tokenize", "Show the tokens of a text and where each stands in it.")
+        {
+            input.Text, input.File, pair, model, format, output, lines,
+        };
         command.SetWork((parsed, cancellation) =>
         {
             var text = input.Read(parsed) ?? throw new UsageException("There is nothing to read: give TEXT or -f FILE.");
@@ -29,7 +36,14 @@ internal static class TokenizeCommand
                 throw new CommandException($"'{folder}' holds no tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model).");
             }
 
-            var tokens = Tokenizer.Load(folder).Encode(text, parsed.GetValue(pair), cancellation: cancellation).Tokens;
+            var tokenizer = Tokenizer.Load(folder);
+            if (parsed.GetValue(lines))
+            {
+                OutputFile.Write(terminal, parsed.GetValue(output), stream => WriteLines(tokenizer, text, stream, cancellation));
+                return;
+            }
+
+            var tokens = tokenizer.Encode(text, parsed.GetValue(pair), cancellation: cancellation).Tokens;
             OutputFile.Write(terminal, parsed.GetValue(output), stream =>
             {
                 if (parsed.GetValue(format) == "json")
@@ -43,6 +57,24 @@ internal static class TokenizeCommand
             });
         });
         return command;
+    }
+
+    private static void WriteLines(Tokenizer tokenizer, string text, Stream stream, CancellationToken cancellation)
+    {
+        using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
+        var number = 0;
+        foreach (var line in text.AsSpan().EnumerateLines())
+        {
+            number++;
+            var tokens = tokenizer.Encode(JsonString.Read(line, number), cancellation: cancellation).Tokens;
+            writer.Write('[');
+            for (var i = 0; i < tokens.Length; i++)
+            {
+                writer.Write(string.Create(CultureInfo.InvariantCulture, $"{(i > 0 ? "," : "")}[{tokens[i].Id},{tokens[i].Start},{tokens[i].End}]"));
+            }
+
+            writer.WriteLine(']');
+        }
     }
 
     private static void WriteJson(Token[] tokens, Stream stream)

@@ -12,15 +12,18 @@ public sealed class Tokenizer
     private const int PiecesBetweenChecks = 4096;
 
     private readonly TokenizerPipeline pipeline;
-    private readonly Dictionary<int, AddedToken> addedById;
+    private readonly Dictionary<int, AddedToken> addedById = [];
+    private readonly Dictionary<string, int> addedIds = [];
     private readonly ConcurrentBag<SubwordEncoder> encoders = [];
 
     internal Tokenizer(TokenizerPipeline pipeline, SpecialTokens special, int? maxLength, string fingerprint)
     {
         this.pipeline = pipeline;
-        addedById = [];
         foreach (var token in pipeline.AddedTokens.All)
+        {
             addedById[token.Id] = token;
+            addedIds.TryAdd(token.Content, token.Id);
+        }
         Special = special;
         MaxLength = maxLength;
         Fingerprint = fingerprint;
@@ -80,7 +83,7 @@ public sealed class Tokenizer
 
     /// <summary>The id of a spelling, null when the vocabulary lacks it.</summary>
     public int? TokenToId(string token) =>
-        pipeline.AddedTokens.All.FirstOrDefault(added => added.Content == token)?.Id ?? pipeline.Model.Vocabulary.Find(token);
+        addedIds.TryGetValue(token, out var id) ? id : pipeline.Model.Vocabulary.Find(token);
 
     private List<Token> EncodeSequence(SubwordEncoder encoder, string text, int sequence, CancellationToken cancellation)
     {

@@ -85,6 +85,18 @@ public sealed class OlderFolderTests
     }
 
     [Fact]
+    public void MarianCutsByOneFileAndNumbersByAnother()
+    {
+        using var folder = new TokenizerFolderBuilder()
+            .With("source.spm", SentencePiece(1, ("<unk>", 0, 2), ("▁un", -3, 1), ("related", -4, 1), ("▁rare", -5, 1), ("▁", -6, 1)))
+            .With("vocab.json", """{"</s>": 0, "<unk>": 1, ">>fra<<": 2, "related": 3, "▁un": 4, "<pad>": 5, "▁": 6}""");
+        var tokens = folder.Load().Encode(">>fra<< unrelated  rare").Tokens;
+        Assert.Equal([2, 4, 3, 1, 0], tokens.Select(token => token.Id));
+        // ▁rare carries its space: the last of the two that became one.
+        Assert.Equal([(0, 7), (8, 10), (10, 17), (18, 23), (0, 0)], tokens.Select(token => (token.Start, token.End)));
+    }
+
+    [Fact]
     public void CutSentencePieceFilesAreRefused()
     {
         var whole = SentencePiece(1, ("<unk>", 0, 2), ("▁a", -2, 1));

@@ -11,10 +11,13 @@ const tokenizers = [];
 for (const [name, json] of Object.entries(components(lines))) {
   const reference = Reference.fromJson(json);
   const expected = [];
-  for (const line of lines) expected.push(quote((await reference.encode(line)).map((token) => token.join(',')).join(' ')));
-  const pair = quote((await reference.encode(lines[20], lines[30])).map((token) => token.join(',')).join(' '));
+  for (const line of lines)
+    expected.push(quote((await reference.encode(line)).map(token => token.join(',')).join(' ')));
+  const pair = quote((await reference.encode(lines[20], lines[30])).map(token => token.join(',')).join(' '));
   const decoded = quote(await reference.decode(lines[25].toWellFormed()));
-  tokenizers.push(`{"name":${quote(name)},"pair":${pair},"decoded":${decoded},"expected":[\n${expected.join(',\n')}\n],"json":${escape(JSON.stringify(json))}}`);
+  tokenizers.push(
+    `{"name":${quote(name)},"pair":${pair},"decoded":${decoded},"expected":[\n${expected.join(',\n')}\n],"json":${ascii(JSON.stringify(json))}}`,
+  );
 }
 writeFileSync(
   new URL('../fixtures/tokenizers/components.json', import.meta.url),
@@ -22,6 +25,6 @@ writeFileSync(
 );
 
 /** Plain ASCII, so that no tool changes it. */
-function escape(json) {
-  return json.replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+function ascii(json) {
+  return json.replace(/[\u007f-\uffff]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

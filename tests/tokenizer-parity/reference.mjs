@@ -12,9 +12,9 @@ export class Reference {
     this.#tokenizer = tokenizer;
   }
 
-  static fromFile = (file) => new Reference(Tokenizer.fromFile(file));
+  static fromFile = file => new Reference(Tokenizer.fromFile(file));
 
-  static fromJson = (json) => new Reference(Tokenizer.fromString(JSON.stringify(json)));
+  static fromJson = json => new Reference(Tokenizer.fromString(JSON.stringify(json)));
 
   /** [id, start, end] of every token. The binding reads a lone surrogate as U+FFFD, and counts code points. */
   async encode(text, pair = null) {
@@ -22,11 +22,7 @@ export class Reference {
     const units = [utf16(text), pair === null ? [0] : utf16(pair)];
     const offsets = encoding.getOffsets();
     const sequences = encoding.getSequenceIds();
-    return encoding.getIds().map((id, i) => [id, ...offsets[i].map((at) => units[sequences[i] ?? 0][at])]);
-  }
-
-  async encodeAll(lines) {
-    return this.#tokenizer.encodeBatch(lines);
+    return encoding.getIds().map((id, i) => [id, ...offsets[i].map(at => units[sequences[i] ?? 0][at])]);
   }
 
   async decode(text) {
@@ -37,6 +33,9 @@ export class Reference {
 function utf16(text) {
   const result = [0];
   let at = 0;
-  for (const c of text) result.push((at += c.length));
+  for (const c of text) {
+    at += c.length;
+    result.push(at);
+  }
   return result;
 }

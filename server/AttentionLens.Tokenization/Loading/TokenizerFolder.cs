@@ -12,7 +12,7 @@ internal static class TokenizerFolder
     private static readonly string[] SentencePieceNames = ["spiece.model", "sentencepiece.bpe.model", "tokenizer.model"];
 
     public static bool Exists(string folder) => Directory.Exists(folder)
-        && (Has(folder, "tokenizer.json") || Has(folder, "vocab.txt") || (Has(folder, "vocab.json") && Has(folder, "merges.txt"))
+        && (Has(folder, "tokenizer.json") || Has(folder, "vocab.txt") || (Has(folder, "vocab.json") && (Has(folder, "merges.txt") || Has(folder, "source.spm")))
             || SentencePieceNames.Any(name => Has(folder, name)));
 
     public static Tokenizer Load(string folder)
@@ -40,6 +40,8 @@ internal static class TokenizerFolder
             return VocabularyFiles.WordPiece(vocabulary, config);
         if (files.Lines("merges.txt") is { } merges && files.Json("vocab.json") is { } ids)
             return VocabularyFiles.BytePairs(ids, merges, config);
+        if (files.Bytes("source.spm") is { } source && files.Json("vocab.json") is { } marianIds)
+            return VocabularyFiles.Marian(source, marianIds, config);
         foreach (var name in SentencePieceNames)
         {
             if (files.Bytes(name) is { } model)

@@ -160,6 +160,31 @@ internal static class VocabularyFiles
         };
     }
 
+    /// <summary>source.spm cuts, vocab.json gives the ids. Texts may begin with the language wanted, as >>fra&lt;&lt;.</summary>
+    public static TokenizerPipeline Marian(byte[] source, JsonPart vocabularyFile, FolderConfiguration config)
+    {
+        var model = SentencePieceModel.Parse(source);
+        if (model.ModelType != 1 || model.WhitespaceAsSuffix || !model.EscapeWhitespace)
+            throw new TokenizerException("source.spm is not a Unigram model of the kind that Marian models use.");
+        var vocabulary = TokenizerJson.ReadVocabulary(vocabularyFile);
+        var unknown = config.Role("unk_token", "<unk>");
+        var end = config.Role("eos_token", "</s>");
+        var special = Special(vocabulary, [config.Role("pad_token", "<pad>"), end, unknown,
+            .. vocabulary.Entries.Select(entry => entry.Key).Where(text => text.StartsWith(">>", StringComparison.Ordinal) && text.EndsWith("<<", StringComparison.Ordinal))]);
+        var unigram = new Unigram(
+            vocabulary, model.Pieces.FindAll(piece => piece.Kind is PieceKind.Normal or PieceKind.UserDefined).ConvertAll(piece => (piece.Text, (double)piece.Score)),
+            Need(vocabulary, unknown).Id, byteFallback: false);
+        var endToken = TemplatePostProcessor.Special(Need(vocabulary, end));
+        var template = new TemplatePostProcessor(
+            [TemplatePostProcessor.Text(0), endToken], [TemplatePostProcessor.Text(0), TemplatePostProcessor.Text(1), endToken]);
+        var normalizer = new NormalizerSequence(
+        [
+            SentencePieceNormalizer(model, " "),
+            new StripNormalizer(left: true, right: true),
+        ]);
+        return Metaspaced(special, normalizer, unigram, template);
+    }
+
     private static TokenizerPipeline T5(SentencePieceModel model, FolderConfiguration config)
     {
         var pieces = model.Pieces.ConvertAll(piece => (piece.Text, (double)piece.Score));
@@ -318,7 +343,7 @@ internal static class VocabularyFiles
         return result;
     }
 
-    private static (int, string) Need(Vocabulary vocabulary, string token) => vocabulary.Find(token) is { } id
+    private static (int Id, string Text) Need(Vocabulary vocabulary, string token) => vocabulary.Find(token) is { } id
         ? (id, token)
         : throw new TokenizerException($"The vocabulary lacks the special token '{Vocabulary.Shorten(token)}'.");
 

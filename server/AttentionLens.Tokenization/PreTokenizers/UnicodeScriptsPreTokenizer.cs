@@ -1,3 +1,4 @@
+using AttentionLens.Tokenization.Patterns;
 using AttentionLens.Tokenization.Unicode;
 
 namespace AttentionLens.Tokenization.PreTokenizers;
@@ -17,9 +18,7 @@ internal sealed class UnicodeScriptsPreTokenizer : PreTokenizer
             if (name is "alphabetic" or "lowercase" or "uppercase")
                 continue;
             number++;
-            var bounds = ranges.ToArray();
-            for (var i = 0; i < bounds.Length; i += 2)
-                scripts.AsSpan(bounds[i], bounds[i + 1] - bounds[i] + 1).Fill(number);
+            Fill(ranges, number);
         }
         var (han, hiragana, katakana) = (scripts['漢'], scripts['あ'], scripts['ア']);
         foreach (ref var script in scripts.AsSpan())
@@ -28,8 +27,15 @@ internal sealed class UnicodeScriptsPreTokenizer : PreTokenizer
                 script = han;
         }
         scripts['ー'] = han;
-        scripts[' '] = Any;
+        Fill(UnicodeData.WithoutScript, Any);
         return scripts;
+
+        void Fill(CodePointRanges ranges, byte value)
+        {
+            var bounds = ranges.ToArray();
+            for (var i = 0; i < bounds.Length; i += 2)
+                scripts.AsSpan(bounds[i], bounds[i + 1] - bounds[i] + 1).Fill(value);
+        }
     });
 
     public override PreTokenizedText Apply(PreTokenizedText input, CancellationToken cancellation)

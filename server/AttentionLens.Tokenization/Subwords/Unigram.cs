@@ -7,8 +7,9 @@ internal sealed class Unigram : SubwordModel
 {
     private const double UnknownPenalty = 10;
 
-    private readonly PairTable trie = new(1024); // (node, code unit) -> (next node, id or -1)
+    private readonly PairTable trie = new(1024); // (node, code unit) -> (next node, piece or -1)
     private readonly double[] scores;
+    private readonly int[] ids;
     private readonly double unknownScore;
     private readonly int? unknown;
     private readonly int[]? byteTokens;
@@ -16,16 +17,24 @@ internal sealed class Unigram : SubwordModel
     /// <param name="pieces">Spelling and log probability by id.</param>
     /// <exception cref="TokenizerException">The unknown id lies outside the vocabulary.</exception>
     public Unigram(IReadOnlyList<(string Text, double Score)> pieces, int? unknown, bool byteFallback)
-        : base(VocabularyOf(pieces))
+        : this(VocabularyOf(pieces), pieces, unknown, byteFallback)
     {
         if (unknown is { } id && (uint)id >= (uint)pieces.Count)
             throw new TokenizerException($"The unknown id {id} lies outside the Unigram vocabulary of {pieces.Count} pieces.");
+    }
+
+    /// <param name="vocabulary">The ids, where they are not the places of the pieces (Marian); a piece without one is unknown.</param>
+    public Unigram(Vocabulary vocabulary, IReadOnlyList<(string Text, double Score)> pieces, int? unknown, bool byteFallback)
+        : base(vocabulary)
+    {
         this.unknown = unknown;
         scores = [.. pieces.Select(piece => piece.Score)];
+        ids = [.. pieces.Select(piece => vocabulary.Find(piece.Text) ?? unknown ?? -1)];
         unknownScore = scores.DefaultIfEmpty(0).Min() - UnknownPenalty;
         var nodes = 1;
-        foreach (var (text, token) in Vocabulary.Entries)
+        for (var piece = 0; piece < pieces.Count; piece++)
         {
+            var text = pieces[piece].Text;
             var node = 0;
             for (var i = 0; i < text.Length; i++)
             {
@@ -33,7 +42,7 @@ internal sealed class Unigram : SubwordModel
                 if (!known)
                     (next, ends) = (nodes++, -1);
                 if (i == text.Length - 1)
-                    ends = token;
+                    ends = piece;
                 if (!known || i == text.Length - 1)
                     trie.Set(node, text[i], next, ends);
                 node = next;
@@ -86,11 +95,11 @@ internal sealed class Unigram : SubwordModel
             var next = start + (char.IsHighSurrogate(word[start]) ? 2 : 1);
             var hasCharacter = false;
             var node = 0;
-            for (var i = start; i < word.Length && model.trie.TryGet(node, word[i], out node, out var id); i++)
+            for (var i = start; i < word.Length && model.trie.TryGet(node, word[i], out node, out var piece); i++)
             {
-                if (id < 0)
+                if (piece < 0)
                     continue;
-                Offer(i + 1, scoreHere + model.scores[id], start, id);
+                Offer(i + 1, scoreHere + model.scores[piece], start, model.ids[piece]);
                 hasCharacter |= i + 1 == next;
             }
             if (!hasCharacter)

@@ -50,6 +50,7 @@ internal static class UnicodeData
             Properties.Add(name, CodePointRanges.FromRanges(named[(at + 1)..(at + 1 + named[at])]));
             at += 1 + named[at];
         }
+        WithoutScript = CodePointRanges.FromRanges(Section());
     }
 
     /// <summary>Scripts, Alphabetic, Lowercase and Uppercase, by their names in lower case without '_'.</summary>
@@ -67,6 +68,9 @@ internal static class UnicodeData
 
     /// <summary>What BERT sets apart by spaces.</summary>
     public static CodePointSet Han { get; }
+
+    /// <summary>What goes on in any script, to the UnicodeScripts pre-tokenizer.</summary>
+    public static CodePointRanges WithoutScript { get; }
 
     public static int CombiningClass(int codePoint) =>
         codePoint < 0x300 ? 0 : CombiningClasses.GetValueOrDefault(codePoint);
