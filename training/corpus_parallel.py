@@ -111,9 +111,9 @@ CATALOGUES = [
     ("inkscape", "GPL-2+"), ("gnucash-common", "GPL-2+"), ("abiword-common", "GPL-2+"), ("audacity-data", "GPL-3+"), ("stellarium-data", "GPL-2+"),
     ("krita-l10n", "GPL-2+"), ("digikam-data", "GPL-2+"), ("kmymoney-common", "GPL-2+"), ("git", "GPL-2"), ("dpkg", "GPL-2+"), ("apt", "GPL-2+"),
     ("bash", "GPL-3+"), ("coreutils", "GPL-3+"), ("libgtk-3-common", "LGPL-2+"), ("nautilus-data", "GPL-3+"), ("gnome-control-center-data", "GPL-2+"),
-    ("darktable", "GPL-3+"), ("calligra-l10n-{}", "GPL-2+"), ("poedit-common", "MIT"), ("vlc-l10n", "GPL-2+"), ("pidgin-data", "GPL-2+"),
-    ("gcompris-qt-data", "GPL-3+"), ("gramps", "GPL-2+"), ("anjuta-common", "GPL-2+"), ("geany-common", "GPL-2+"), ("freeciv-data", "GPL-2+"),
-    ("wesnoth-1.16-data", "GPL-2+"), ("lyx-common", "GPL-2+"), ("scribus-data", "GPL-2+"), ("kstars-data", "GPL-2+"), ("marble-data", "LGPL-2.1"),
+    ("darktable", "GPL-3+"), ("poedit-common", "MIT"), ("vlc-l10n", "GPL-2+"), ("pidgin-data", "GPL-2+"),
+    ("gramps", "GPL-2+"), ("anjuta-common", "GPL-2+"), ("geany-common", "GPL-2+"), ("freeciv-data", "GPL-2+"),
+    ("wesnoth-1.16-data", "GPL-2+"), ("lyx-common", "GPL-2+"), ("kstars-data", "GPL-2+"), ("marble-data", "LGPL-2.1"),
 ]
 
 # ---------------------------------------------------------------------------------------------
