@@ -8,6 +8,7 @@ const programs = {
   chromium: { found: chromium, apt: 'chromium', what: 'Chromium or Google Chrome' },
   ripgrep: { found: () => which('rg'), apt: 'ripgrep', what: 'ripgrep (rg)' },
   compiler: { found: () => which('g++') ?? which('clang++'), apt: 'g++', what: 'a C++ compiler' },
+  neovim: { found: () => which('nvim'), apt: 'neovim', what: 'Neovim (nvim)' },
   make: { found: () => which('make'), apt: 'make', what: 'make' },
   python: { found: () => which('python3'), apt: 'python3', what: 'Python 3 (for node-gyp)' },
   fonts: {

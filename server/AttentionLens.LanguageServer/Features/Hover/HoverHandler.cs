@@ -139,12 +139,13 @@ internal sealed class HoverHandler(AttentionService service)
             .Take(count)
             .Select(i => (tokens[i], weights[i]))];
 
+    /// <summary>For text inside a line; what only means something at its start (#, -, +) stays, because some editors show Markdown as it is.</summary>
     private static string Escape(string text)
     {
         var safe = new StringBuilder(text.Length);
         foreach (char c in text)
         {
-            if (char.IsAscii(c) && char.IsPunctuation(c) || c is '<' or '>' or '|' or '`' or '~' or '$' or '^' or '+' or '=')
+            if (c is '\\' or '`' or '*' or '_' or '[' or ']' or '<' or '>' or '&' or '|' or '~' or '$')
                 safe.Append('\\');
             safe.Append(c);
         }
