@@ -38,6 +38,36 @@ const shapes = {
   gpt2: { width: 768, layers: 12, vocabulary: 50257 },
 };
 
+class Peer {
+  #process;
+  #lines;
+
+  constructor(name, command, args, env) {
+    this.#process = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#process.on('error', error => {
+      throw new Error(`${name} does not start: ${error.message}`);
+    });
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async next() {
+    const { value, done } = await this.#lines.next();
+    if (done) {
+      throw new Error('A peer ended early; its message stands above.');
+    }
+    return JSON.parse(value);
+  }
+
+  ask(request) {
+    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
+    return this.next();
+  }
+
+  end() {
+    this.#process.stdin.end();
+  }
+}
+
 console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}`);
 for (const name of values.model.split(',')) {
   const folder = path.join(values.folder, name);
@@ -121,35 +151,5 @@ function run(command, args) {
   const { status } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) {
     throw new Error(`${command} ${args.join(' ')} failed.`);
-  }
-}
-
-class Peer {
-  #process;
-  #lines;
-
-  constructor(name, command, args, env) {
-    this.#process = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#process.on('error', error => {
-      throw new Error(`${name} does not start: ${error.message}`);
-    });
-    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
-  }
-
-  async next() {
-    const { value, done } = await this.#lines.next();
-    if (done) {
-      throw new Error('A peer ended early; its message stands above.');
-    }
-    return JSON.parse(value);
-  }
-
-  ask(request) {
-    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
-    return this.next();
-  }
-
-  end() {
-    this.#process.stdin.end();
   }
 }

@@ -52,11 +52,12 @@ class Model(torch.nn.Module):
             self.words, self.positions = t[e + "word_embeddings.weight"], t[e + "position_embeddings.weight"]
             self.types = t[e + "token_type_embeddings.weight"][0]
             self.norms = (t[e + "LayerNorm.weight"], t[e + "LayerNorm.bias"])
+        self.width = int(self.words.shape[1])
         self.layers = []
         for i in range(config["n_layer"] if self.decoder else config["num_hidden_layers"]):
             if self.decoder:
                 p = f"h.{i}."
-                width = self.words.shape[1]
+                width = self.width
                 qkv, bias = t[p + "attn.c_attn.weight"], t[p + "attn.c_attn.bias"]
                 part = [(qkv[:, j * width:(j + 1) * width].t().contiguous(), bias[j * width:(j + 1) * width]) for j in range(3)]
                 rest = [(t[p + n + ".weight"].t().contiguous(), t[p + n + ".bias"]) for n in ("attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
@@ -69,11 +70,11 @@ class Model(torch.nn.Module):
             self.layers.append((part, rest, norms))
 
     def norm(self, x, weights):
-        return torch.nn.functional.layer_norm(x, (x.shape[-1],), weights[0], weights[1], self.eps)
+        return torch.nn.functional.layer_norm(x, (self.width,), weights[0], weights[1], self.eps)
 
     def attend(self, x, part):
         linear = torch.nn.functional.linear
-        n, width = x.shape[1], x.shape[2]
+        n, width = x.shape[1], self.width
         q, k, v = (linear(x, w, b).view(1, n, self.heads, width // self.heads).transpose(1, 2) for w, b in part)
         scores = q @ k.transpose(-1, -2) / (width // self.heads) ** 0.5
         if self.decoder:
