@@ -105,8 +105,8 @@ async function compare(name, folder, graph, threads) {
       for (let round = 0; round <= Number(values.rounds); round++) {
         firsts = [];
         for (const [i, peer] of peers.entries()) {
-          // Round 0 warms up and is thrown away.
-          const answer = await peer.ask({ tokens, runs: round === 0 ? 2 : 3 });
+          // Round 0 warms up (just-in-time compilation, buffers, thread pools) and is thrown away.
+          const answer = await peer.ask({ tokens, runs: round === 0 ? 12 : 3 });
           firsts.push(answer.first);
           if (round > 0) {
             times[i].push(...answer.times);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace AttentionLens.Kernels;
 
 /// <summary>
@@ -288,6 +290,7 @@ public static unsafe class AttentionKernel
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Head(int head, int worker)
         {
             var pack = new PackKeys(shape, keys + (long)head * shape.HeadSize, keyStride, packedKeys + head * shape.KeyFloats);
@@ -326,6 +329,7 @@ public static unsafe class AttentionKernel
         /// Weights of rows [row, endRow) into scores (ScoreStride apart), column 0 being key <paramref name="firstKey"/>, a multiple of the
         /// panel width; cells up to <paramref name="endKey"/> that a row does not see are 0.
         /// </summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Weights<TObserver>(int head, float* packedHead, int row, int endRow, float* scores, out int firstKey, out int endKey, ref TObserver observer)
             where TObserver : struct, IAttentionObserver
         {
@@ -371,6 +375,7 @@ public static unsafe class AttentionKernel
         }
 
         /// <summary>Raw products of keys [first, end) to weights; those the query does not see become 0, those in [seen, seenEnd) it may see.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public RowStatistics Normalize(int head, int query, float* weights, int first, int end, out int seen, out int seenEnd)
         {
             int windowFirst = Math.Clamp(pattern.FirstKey(query), first, end);
@@ -436,6 +441,7 @@ public static unsafe class AttentionKernel
         }
 
         /// <summary>Rows of weights times the values of keys [firstKey, endKey).</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Mix(int head, int row, int endRow, float* weights, int firstKey, int endKey)
         {
             int width = shape.Width;
@@ -564,6 +570,7 @@ public static unsafe class AttentionKernel
             return (first, Math.Max(first + 1, (int)((long)(cell + 1) * length / cells)));
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Add(float* row, int firstKey, ReadOnlySpan<float> weights)
         {
             for (int cell = 0; cell < count; cell++)

@@ -1,6 +1,11 @@
+using System.Runtime.CompilerServices;
+
 namespace AttentionLens.Kernels;
 
-/// <summary>Products of activations with packed weights.</summary>
+/// <summary>
+/// Products of activations with packed weights. The loops around the micro-kernel are compiled with all optimisation at their first call
+/// (AggressiveOptimization), here and in <see cref="AttentionKernel"/>: the first pass after loading is the one a user waits for.
+/// </summary>
 public static unsafe class MatMul
 {
     // RowBlock x DepthBlock activations (512 kB) stay in L2 while each DepthBlock x 32 floats of weights (32 kB; half of that with 256 bits)
@@ -170,6 +175,7 @@ public static unsafe class MatMul
 
         public int Parts { get; }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int part, int worker)
         {
             int from = Start(part);
@@ -212,6 +218,7 @@ public static unsafe class MatMul
         }
 
         /// <summary>All rows times one depth block of one panel.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Step(int panel, int k, float* weights, float* next, float* zeros, float* bias, float* edge)
         {
             int width = _w.PanelWidth;
