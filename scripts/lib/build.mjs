@@ -45,6 +45,14 @@ export async function installDependencies() {
 export async function publishServer(target, folder) {
   await rm(folder, { recursive: true, force: true });
   const note = target === universalTarget ? await publishPortable(folder) : await publishFor(target, folder);
+  // A publish that was ended from outside was seen to leave nothing and exit with status 0.
+  const main =
+    target === universalTarget ? 'attention-lens.dll' : `attention-lens${target.startsWith('win32') ? '.exe' : ''}`;
+  if (!existsSync(path.join(folder, main))) {
+    throw new StepError(
+      `dotnet publish for ${target} ended without leaving ${path.join(folder, main)}; run the command again.`,
+    );
+  }
   // The symbols of referenced projects are copied whatever the project says.
   for (const name of await readdir(folder)) {
     if (/\.(pdb|xml)$/.test(name)) await rm(path.join(folder, name));
