@@ -26,14 +26,15 @@ public abstract class AttentionView
     public virtual long Bytes => 0;
 
     /// <summary>The weights of one query over all keys into row[Keys].</summary>
-    public abstract void Row(int layer, int head, int query, Span<float> row);
+    public abstract void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default);
 
     /// <summary>The whole matrix of a head into weights[Queries * Keys], row-major.</summary>
-    public virtual void Head(int layer, int head, Span<float> weights)
+    public virtual void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default)
     {
         for (var query = 0; query < Queries; query++)
         {
-            Row(layer, head, query, weights.Slice(query * Keys, Keys));
+            cancellation.ThrowIfCancellationRequested();
+            Row(layer, head, query, weights.Slice(query * Keys, Keys), cancellation);
         }
     }
 
@@ -54,9 +55,11 @@ public abstract class AttentionView
 
         public override bool Causal => stack.Causal;
 
-        public override void Row(int layer, int head, int query, Span<float> row) => stack.Row(layer, head, query, row);
+        public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default) =>
+            stack.Row(layer, head, query, row);
 
-        public override void Head(int layer, int head, Span<float> weights) => stack.Head(layer, head, weights);
+        public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default) =>
+            stack.Head(layer, head, weights);
     }
 }
 
@@ -89,8 +92,9 @@ public sealed class DenseView : AttentionView
 
     public override long Bytes => (long)_matrices.Length * Queries * Keys * sizeof(float);
 
-    public override void Row(int layer, int head, int query, Span<float> row) =>
+    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default) =>
         _matrices[(layer * Heads) + head].AsSpan(query * Keys, Keys).CopyTo(row);
 
-    public override void Head(int layer, int head, Span<float> weights) => _matrices[(layer * Heads) + head].CopyTo(weights);
+    public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default) =>
+        _matrices[(layer * Heads) + head].CopyTo(weights);
 }

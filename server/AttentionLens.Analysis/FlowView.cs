@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using AttentionLens.Models;
 
 namespace AttentionLens.Analysis;
@@ -7,8 +8,8 @@ namespace AttentionLens.Analysis;
 /// layer l, (0, j) input token j; the pipe from (l + 1, i) to (l, j) has the capacity A'_l[i, j] = (A_l + I)[i, j] / 2, A_l being the
 /// mean over heads. The weight of j for i is the maximum flow from (l, i) to (0, j), exact on that graph.
 /// Shape: one [n, n] matrix per layer; each weight is at most 1, a row is no distribution (its flows are n separate
-/// problems). Cost: a row is n maximum flows by Dinic's algorithm over up to layers · n² pipes; rows are computed when asked for
-/// and kept.
+/// problems). Cost: a row is n maximum flows by Dinic's algorithm over up to layers · n² pipes, on all cores; rows are computed
+/// when asked for and kept.
 /// </summary>
 public sealed class FlowView : AttentionView
 {
@@ -17,12 +18,10 @@ public sealed class FlowView : AttentionView
 
     private readonly AttentionView _view;
     private readonly float[][] _capacities;
-    private readonly Dictionary<(int Layer, int Query), float[]> _rows = [];
-    private readonly Lock _lock = new();
-    private readonly CancellationToken _cancellation;
+    private readonly ConcurrentDictionary<(int Layer, int Query), float[]> _rows = [];
 
     /// <param name="view">Self-attention.</param>
-    /// <param name="cancellation">Checked between flows, also of rows that are asked for later.</param>
+    /// <param name="cancellation">Checked per layer.</param>
     /// <exception cref="MethodException">Too long, or not self-attention.</exception>
     public FlowView(AttentionView view, CancellationToken cancellation = default)
     {
@@ -32,7 +31,6 @@ public sealed class FlowView : AttentionView
         }
 
         _view = view;
-        _cancellation = cancellation;
         _capacities = new float[view.Layers][];
         for (var layer = 0; layer < view.Layers; layer++)
         {
@@ -55,25 +53,27 @@ public sealed class FlowView : AttentionView
 
     public override long Bytes => (long)Layers * Queries * Keys * sizeof(float);
 
-    public override void Row(int layer, int head, int query, Span<float> row)
+    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default)
     {
-        lock (_lock)
+        if (!_rows.TryGetValue((layer, query), out var flows))
         {
-            if (!_rows.TryGetValue((layer, query), out var flows))
-            {
-                var network = new LayeredNetwork(_capacities.AsSpan(0, layer + 1), Queries);
-                flows = new float[Keys];
-                for (var key = 0; key < Keys; key++)
+            // Two callers may compute the same row at once; they get the same numbers.
+            flows = new float[Keys];
+            Parallel.For(
+                0,
+                Keys,
+                new ParallelOptions { CancellationToken = cancellation },
+                () => new LayeredNetwork(_capacities.AsSpan(0, layer + 1), Queries),
+                (key, _, network) =>
                 {
-                    _cancellation.ThrowIfCancellationRequested();
                     flows[key] = (float)network.MaxFlow(query, key);
-                }
-
-                _rows[(layer, query)] = flows;
-            }
-
-            flows.CopyTo(row);
+                    return network;
+                },
+                static _ => { });
+            _rows[(layer, query)] = flows;
         }
+
+        flows.CopyTo(row);
     }
 }
 

@@ -19,15 +19,15 @@ public sealed class SinkView(AttentionView inner, bool[] sinks, SinkHandling han
 
     public override long Bytes => inner.Bytes;
 
-    public override void Row(int layer, int head, int query, Span<float> row)
+    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default)
     {
-        inner.Row(layer, head, query, row);
+        inner.Row(layer, head, query, row, cancellation);
         Sinks.Apply(row[..Keys], sinks, handling);
     }
 
-    public override void Head(int layer, int head, Span<float> weights)
+    public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default)
     {
-        inner.Head(layer, head, weights);
+        inner.Head(layer, head, weights, cancellation);
         for (var query = 0; query < Queries; query++)
         {
             Sinks.Apply(weights.Slice(query * Keys, Keys), sinks, handling);

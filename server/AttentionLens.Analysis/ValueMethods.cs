@@ -66,13 +66,13 @@ public sealed class ValueNormView : StackView
 
     public override long Bytes => (long)_norms.Length * Keys * sizeof(float);
 
-    public override void Row(int layer, int head, int query, Span<float> row)
+    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default)
     {
         Stack.Row(layer, head, query, row);
         Weigh(row[..Keys], _norms[(layer * Heads) + head]);
     }
 
-    public override void Head(int layer, int head, Span<float> weights)
+    public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default)
     {
         Stack.Head(layer, head, weights);
         for (var query = 0; query < Queries; query++)
@@ -140,13 +140,13 @@ public sealed class EffectiveView(Model model, AttentionStack stack) : StackView
 
     public override long Bytes => _bases.Values.Sum(b => (long)b.Length * Keys * sizeof(float));
 
-    public override void Row(int layer, int head, int query, Span<float> row)
+    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default)
     {
         Stack.Row(layer, head, query, row);
         Project(row[..Keys], Basis(layer, head));
     }
 
-    public override void Head(int layer, int head, Span<float> weights)
+    public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default)
     {
         Stack.Head(layer, head, weights);
         var basis = Basis(layer, head);

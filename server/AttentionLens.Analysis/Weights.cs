@@ -22,15 +22,15 @@ public readonly record struct HeadSelection(int? Layer, int? Head)
 public static class Weights
 {
     /// <summary>What one query attends to, into row[Keys]; sums to 1 for raw attention.</summary>
-    public static void Row(AttentionView view, HeadSelection selection, int query, Span<float> row) =>
-        Row(view, selection, [query], row);
+    public static void Row(AttentionView view, HeadSelection selection, int query, Span<float> row, CancellationToken cancellation = default) =>
+        Row(view, selection, [query], row, cancellation);
 
-    /// <inheritdoc cref="Row(AttentionView, HeadSelection, int, Span{float})"/>
+    /// <inheritdoc cref="Row(AttentionView, HeadSelection, int, Span{float}, CancellationToken)"/>
     public static void Row(AttentionStack stack, HeadSelection selection, int query, Span<float> row) =>
         Row(AttentionView.Raw(stack), selection, [query], row);
 
     /// <summary>What several queries attend to together, into row[Keys]: the sum of their rows over their number.</summary>
-    public static void Row(AttentionView view, HeadSelection selection, ReadOnlySpan<int> queries, Span<float> row)
+    public static void Row(AttentionView view, HeadSelection selection, ReadOnlySpan<int> queries, Span<float> row, CancellationToken cancellation = default)
     {
         row = row[..view.Keys];
         row.Clear();
@@ -40,7 +40,7 @@ public static class Weights
         {
             foreach (var query in queries)
             {
-                view.Row(layer, head, query, part);
+                view.Row(layer, head, query, part, cancellation);
                 TensorPrimitives.Add(row, part, row);
             }
         }
@@ -65,7 +65,7 @@ public static class Weights
         foreach (var (layer, head) in heads)
         {
             cancellation.ThrowIfCancellationRequested();
-            view.Head(layer, head, matrix);
+            view.Head(layer, head, matrix, cancellation);
             for (var query = 0; query < view.Queries; query++)
             {
                 TensorPrimitives.Add(received, matrix.AsSpan(query * view.Keys, view.Keys), received);
@@ -97,7 +97,7 @@ public static class Weights
             cancellation.ThrowIfCancellationRequested();
             for (var query = 0; query < view.Queries; query++)
             {
-                view.Row(layer, head, query, row);
+                view.Row(layer, head, query, row, cancellation);
                 column[query] += row[key];
             }
         }
@@ -114,7 +114,7 @@ public static class Weights
     {
         matrix = matrix[..(view.Queries * view.Keys)];
         var heads = Heads(view, selection);
-        view.Head(heads[0].Layer, heads[0].Head, matrix);
+        view.Head(heads[0].Layer, heads[0].Head, matrix, cancellation);
         if (heads.Count == 1)
         {
             return;
@@ -124,7 +124,7 @@ public static class Weights
         foreach (var (layer, head) in heads.Skip(1))
         {
             cancellation.ThrowIfCancellationRequested();
-            view.Head(layer, head, part);
+            view.Head(layer, head, part, cancellation);
             TensorPrimitives.Add(matrix, part, matrix);
         }
 

@@ -20,7 +20,7 @@ internal static class AttendCommand
         var decoderIds = new Option<string?>("--decoder-ids") { Description = "Decoder token ids of an encoder-decoder.", HelpName = "IDS" };
         var image = new Option<string?>("--image") { Description = "A PNG image for a vision model.", HelpName = "FILE" };
         var tensors = new Option<string?>("--input") { Description = "Input tensors (input_ids, attention_mask, pixel_values, ...) from a safetensors file.", HelpName = "FILE" };
-        var layer = new Option<string?>("--layer") { Description = "A layer from 0, 'all' or 'mean'.", HelpName = "N|all|mean" };
+        var layer = new Option<string?>("--layer") { Description = "A layer from 0, 'last', 'all' or 'mean'.", HelpName = "N|last|all|mean" };
         var head = new Option<string?>("--head") { Description = "A head from 0, 'all' or 'mean'.", HelpName = "N|all|mean" };
         var method = new Option<string>("--method") { Description = "How weights are made from attention.", DefaultValueFactory = _ => "raw", HelpName = "NAME" };
         var special = new Option<string>("--special") { Description = "Special tokens and the attention sink: show, hide, renormalize.", DefaultValueFactory = _ => "show", HelpName = "HOW" };
@@ -38,7 +38,8 @@ internal static class AttendCommand
             var chosen = Format.Named(parsed.GetRequiredValue(format));
             // Data formats hold everything unless told otherwise; pictures show one matrix.
             var whole = chosen.IsData ? Selection.All : Selection.Mean;
-            var layers = parsed.GetValue(layer) is { } l ? Selection.Parse(l, "--layer") : whole;
+            var analysis = Methods.Named(parsed.GetRequiredValue(method));
+            var layers = parsed.GetValue(layer) is { } l ? Selection.Parse(l, "--layer") : analysis.Accumulates && !chosen.IsData ? Selection.Last : whole;
             var heads = parsed.GetValue(head) is { } h ? Selection.Parse(h, "--head") : whole;
             var path = parsed.GetValue(output);
             if (chosen.IsBinary && path is null && terminal.OutputIsTerminal)
@@ -50,8 +51,6 @@ internal static class AttendCommand
                 input.Read(parsed), parsed.GetValue(pair), parsed.GetValue(target), Ids(parsed, ids), Ids(parsed, typeIds), Ids(parsed, decoderIds),
                 parsed.GetValue(image), parsed.GetValue(tensors));
             request.Check();
-            var analysis = Methods.Named(parsed.GetRequiredValue(method));
-
             var folder = ModelLocator.Resolve(parsed.GetValue(model));
             using var loaded = LoadModel(terminal, folder, cancellation);
             var (modelInput, sources, targets) = ModelInputs.Make(request, loaded, cancellation);

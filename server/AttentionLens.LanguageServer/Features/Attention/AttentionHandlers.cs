@@ -256,7 +256,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             int from = firstRow + (int)((long)r * rows / height), to = firstRow + (int)((long)(r + 1) * rows / height);
             for (int query = from; query < to; query++)
             {
-                Weights.Row(view, cell, query, row);
+                Weights.Row(view, cell, query, row, cancellation);
                 for (int c = 0; c < width; c++)
                 {
                     int left = firstColumn + (int)((long)c * columns / width), right = firstColumn + (int)((long)(c + 1) * columns / width);

@@ -120,7 +120,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
 
     /// <summary>The row of one query. A mean over heads that is already known as a matrix is read from it.</summary>
     public void Row(SegmentAttention attention, Weighing weighing, ReadOnlySpan<int> queries, Span<float> row, CancellationToken cancellation) =>
-        Weights.Row(View(attention, weighing, cancellation), weighing.Selection, queries, row);
+        Weights.Row(View(attention, weighing, cancellation), weighing.Selection, queries, row, cancellation);
 
     /// <summary>Stack, method and heads that a view names.</summary>
     /// <exception cref="AttentionException">The model or the server has none of that name or number.</exception>
