@@ -16,7 +16,8 @@ public sealed class MarkdownReader(ReaderOptions options) : DocumentReader
     public override SegmentedDocument Read(string text)
     {
         var segments = new List<Segment>();
-        int block = -1, blockEnd = 0;
+        var block = new List<(int Start, int End)>();
+        var quoted = false;
         string? fence = null;
         var index = 0;
         var frontMatter = false;
@@ -71,8 +72,14 @@ public sealed class MarkdownReader(ReaderOptions options) : DocumentReader
             var marker = Marker(line, out var heading);
             if (marker > 0)
             {
-                // A quote marker on every line of one quote continues it only in sentence and paragraph terms, never verbatim.
-                Close();
+                // A line of nothing but quote markers before its text goes on with the quote above it.
+                var quote = line[..marker].IndexOfAnyExcept('>', ' ') < 0;
+                if (!quote || !quoted)
+                {
+                    Close();
+                }
+
+                quoted = quote;
                 start += marker;
                 (start, end) = PlainTextReader.Trim(text, start, end);
                 if (heading)
@@ -88,6 +95,10 @@ public sealed class MarkdownReader(ReaderOptions options) : DocumentReader
                 if (start < end)
                 {
                     Extend(start, end);
+                }
+                else
+                {
+                    Close();
                 }
 
                 if (heading)
@@ -112,21 +123,48 @@ public sealed class MarkdownReader(ReaderOptions options) : DocumentReader
         Close();
         return new SegmentedDocument(text, segments);
 
-        void Extend(int start, int end)
-        {
-            block = block < 0 ? start : block;
-            blockEnd = end;
-        }
+        void Extend(int start, int end) => block.Add((start, end));
 
         void Close()
         {
-            if (block >= 0)
+            if (block.Count > 0)
             {
-                PlainTextReader.Add(text, block, blockEnd, options.Unit, segments);
+                Add(text, block, segments);
             }
 
-            block = -1;
+            block.Clear();
+            quoted = false;
         }
+    }
+
+    /// <summary>A block is verbatim unless quote markers stand between its lines; then a line end stands for the markers too.</summary>
+    private void Add(string text, List<(int Start, int End)> lines, List<Segment> segments)
+    {
+        var verbatim = true;
+        for (var i = 1; i < lines.Count; i++)
+        {
+            verbatim &= text.AsSpan(lines[i - 1].End, lines[i].Start - lines[i - 1].End).IsWhiteSpace();
+        }
+
+        if (verbatim)
+        {
+            PlainTextReader.Add(text, lines[0].Start, lines[^1].End, options.Unit, segments);
+            return;
+        }
+
+        var builder = new SegmentBuilder(text);
+        for (var i = 0; i < lines.Count; i++)
+        {
+            if (i > 0)
+            {
+                builder.Decoded("\n", lines[i - 1].End, lines[i].Start - lines[i - 1].End);
+            }
+
+            builder.Verbatim(lines[i].Start, lines[i].End);
+        }
+
+        var (joined, map) = builder.Take();
+        SegmentBuilder.Add(joined, map, options.Unit, null, segments);
     }
 
     /// <summary>Length of the markers a line starts with: quotes, one list marker or one heading marker.</summary>

@@ -214,6 +214,29 @@ public sealed class ReaderTests
         Assert.NotEmpty(document.Segments);
     }
 
+    [Fact]
+    public void EverySampleIsReadWithoutAProblem()
+    {
+        var root = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(root.FullName, "AttentionLens.sln")))
+        {
+            root = root.Parent ?? throw new DirectoryNotFoundException("The tests run inside the repository.");
+        }
+
+        var read = 0;
+        foreach (var path in Directory.EnumerateFiles(Path.Combine(root.FullName, "samples")).Where(f => !f.EndsWith(".ipynb", StringComparison.Ordinal)))
+        {
+            var text = File.ReadAllText(path);
+            var document = DocumentFormats.For(null, path).Read(text);
+            Assert.True(document.Problems.Count == 0, $"{Path.GetFileName(path)}: {document.Problems.FirstOrDefault()}");
+            Assert.NotEmpty(document.Segments);
+            Assert.All(document.Segments, segment => Check(text, segment));
+            read++;
+        }
+
+        Assert.True(read > 10);
+    }
+
     [Theory]
     [InlineData("jsonl", "x.txt", "JSON Lines")]
     [InlineData("plaintext", "x.conllu", "CoNLL-U")]

@@ -47,6 +47,21 @@ public sealed class SegmentTests
     }
 
     [Fact]
+    public void AQuoteOfSeveralLinesIsOneText()
+    {
+        const string Text = "> He said that\r\n> it rained. She\n> > left.\n\n> Another.\n>\n> Third.\nlazy\n> - item\n";
+        var document = DocumentFormats.For("markdown", null).Read(Text);
+        string[] expected = ["He said that\nit rained. She\nleft.", "Another.", "Third.\nlazy", "item"];
+        Assert.Equal(expected, document.Segments.Select(s => s.Text));
+        var quote = document.Segments[0];
+        var at = quote.Text.IndexOf("rained", StringComparison.Ordinal);
+        var (start, end) = quote.ToDocument(at, at + 6);
+        Assert.Equal("rained", Text[start..end]);
+        string[] sentences = ["He said that\nit rained.", "She\nleft.", "Another.", "Third.\nlazy", "item"];
+        Assert.Equal(sentences, Texts(Text, SegmentUnit.Sentence, "a.md"));
+    }
+
+    [Fact]
     public void AtFindsTheSegmentOfAnOffset()
     {
         var document = DocumentFormats.For("plaintext", null).Read("  One.\n\nTwo.  \n");
@@ -69,7 +84,7 @@ public sealed class SegmentTests
             foreach (var segment in DocumentFormats.For(null, path, new ReaderOptions { Unit = unit }).Read(text).Segments)
             {
                 Assert.True(segment.Start >= end && segment.End > segment.Start && segment.End <= text.Length);
-                Assert.Equal(text[segment.Start..segment.End], segment.Text);
+                Assert.True(!segment.Map.IsVerbatim || text[segment.Start..segment.End] == segment.Text);
                 Assert.False(char.IsLowSurrogate(text[segment.Start]));
                 Assert.False(segment.End < text.Length && char.IsLowSurrogate(text[segment.End]));
                 Assert.Equal((segment.Start, segment.End), segment.ToDocument(0, segment.Text.Length));
