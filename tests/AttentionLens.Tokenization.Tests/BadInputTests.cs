@@ -68,7 +68,7 @@ public sealed class BadInputTests
     public static TheoryData<string> Fuzzed =>
     [
         "model-wordpiece", "model-unigram-bytes", "model-bpe-bytes", "model-bpe-affixes", "model-bpe-byte-level", "post-sequence", "added-normalized",
-        "pre-tokenizer-regex-kimi", "pre-tokenizer-metaspace-first", "normalizer-bert", "normalizer-nfd-lower-strip",
+        "pre-tokenizer-regex-kimi", "pre-tokenizer-metaspace-first", "normalizer-bert", "normalizer-nfd-lower-strip", "normalizer-precompiled",
     ];
 
     /// <summary>Bytes flipped, cut and doubled; values of the tree swapped for others: a TokenizerException or a tokenizer that works.</summary>
