@@ -68,7 +68,8 @@ internal sealed class Checkpoint : IDisposable
     }
 
     /// <summary>
-    /// Stable under copying: headers, sizes, and 64 evenly spaced blocks of each file. Hashing every byte would cost more than loading.
+    /// Stable under copying: configuration, headers and values. Of a file larger than 16 MB, 64 evenly spaced blocks: hashing every byte would cost
+    /// more than loading.
     /// </summary>
     public string Fingerprint(string folder)
     {
@@ -78,11 +79,18 @@ internal sealed class Checkpoint : IDisposable
         {
             hash.AppendData(file.Header);
             long length = file.DataLength;
+            const int Whole = 16 * 1024 * 1024;
+            if (length <= Whole)
+            {
+                hash.AppendData(file.Sample(0, (int)length));
+                continue;
+            }
+
             const int Blocks = 64;
-            int block = (int)Math.Min(4096, length / Blocks);
+            const int BlockBytes = 64 * 1024;
             for (int i = 0; i < Blocks; i++)
             {
-                hash.AppendData(file.Sample((length - block) * i / (Blocks - 1), block));
+                hash.AppendData(file.Sample((length - BlockBytes) * i / (Blocks - 1), BlockBytes));
             }
         }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using AttentionLens.Kernels;
 
 namespace AttentionLens.Models;
@@ -123,33 +122,32 @@ internal sealed class LayerStack : AttentionStack
         return (data.Profiles ?? (recomputed[layer] ??= Recompute(data))).Profile(head);
     }
 
-    /// <summary>After prefix reuse or generation no single pass has seen all rows: profiles are then computed a layer at a time, when asked for.</summary>
+    /// <summary>
+    /// After prefix reuse or generation no single pass has seen all rows: profiles are then computed a layer at a time, when asked for, by the same
+    /// kernel over all rows. What it mixes does not matter, so the keys stand in for values.
+    /// </summary>
     private ProfileSums Recompute(AttentionLayer data)
     {
-        ProfileHeads heads = new(data, new ProfileSums(data.Pattern, separators));
-        pool.For(Heads, ref heads);
-        return heads.Sums;
-    }
-
-    private readonly struct ProfileHeads(AttentionLayer data, ProfileSums sums) : IPoolBody
-    {
-        public ProfileSums Sums => sums;
-
-        public void Run(int part, int worker)
+        AttentionPattern pattern = data.Pattern;
+        ProfileSums sums = new(pattern, separators);
+        Scratch scratch = Scratch.Rent();
+        try
         {
-            AttentionPattern pattern = data.Pattern;
-            float[] row = ArrayPool<float>.Shared.Rent(pattern.Keys);
-            RowSums total = default;
-            for (int query = 0; query < pattern.Queries; query++)
-            {
-                RowStatistics statistics = AttentionKernel.Row(pattern, data.QueryRows, data.KeyRows, part, query, row);
-                int first = pattern.GlobalKeys is null ? pattern.FirstKey(query) : 0;
-                int end = pattern.GlobalKeys is null ? pattern.EndKey(query) : pattern.Keys;
-                sums.Row(ref total, query, first, row.AsSpan(first, end - first), statistics);
-            }
-
-            sums.Add(part, total);
-            ArrayPool<float>.Shared.Return(row);
+            int width = pattern.Heads * pattern.HeadSize;
+            AttentionKernel.Attend(
+                pattern,
+                data.QueryRows,
+                data.KeyRows,
+                data.KeyRows,
+                scratch.Context((long)Queries * width),
+                width,
+                new ProfileObserver(sums, null, CancellationToken.None),
+                pool);
+            return sums;
+        }
+        finally
+        {
+            Scratch.Return(scratch);
         }
     }
 }

@@ -259,6 +259,9 @@ internal sealed class LocalModelLoader : IModelLoader
 
     private sealed class LocalModel(Model model, Tokenizer? tokenizer) : IModelRunner
     {
+        /// <summary>Weak: the trace cache decides how long traces live.</summary>
+        private readonly WeakReference<AttentionTrace?> latest = new(null);
+
         public ModelInfo Info => model.Info;
 
         public Model Model => model;
@@ -266,7 +269,21 @@ internal sealed class LocalModelLoader : IModelLoader
         public TokenizedText Encode(string text, string? pair, CancellationToken cancellation) =>
             tokenizer?.Encode(text, pair, cancellation: cancellation) ?? new TokenizedText([]);
 
-        public AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation) => model.Forward(input, keep, cancellation);
+        /// <summary>
+        /// A decoder's rows do not depend on what follows them: after an edit only the rows behind it are computed, as long as the cache still
+        /// holds the trace from before it.
+        /// </summary>
+        public AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation)
+        {
+            if (model.Info.Kind != ModelKind.Decoder)
+                return model.Forward(input, keep, cancellation);
+            keep |= Keep.Values;
+            AttentionTrace trace = latest.TryGetTarget(out AttentionTrace? previous)
+                ? model.Forward(input, previous, keep, cancellation)
+                : model.Forward(input, keep, cancellation);
+            latest.SetTarget(trace);
+            return trace;
+        }
 
         public void Dispose() => model.Dispose();
     }
