@@ -12,10 +12,17 @@ internal readonly record struct OffsetRange(int Start, int End);
 /// <param name="version">The client's number.</param>
 /// <param name="text">All of it.</param>
 /// <param name="pin">See <see cref="Pin"/>.</param>
-internal sealed class DocumentSnapshot(string uri, string languageId, int version, string text, OffsetRange? pin = null)
+/// <param name="index">Lines of the text, when they are already known.</param>
+internal sealed class DocumentSnapshot(string uri, string languageId, int version, string text, OffsetRange? pin = null, LineIndex? index = null)
 {
-    private readonly Lazy<LineIndex> lines = new(() => new LineIndex(text));
+    /// <summary>From here on, in UTF-16 code units, running text is read only around the place in question.</summary>
+    private const int LocalFrom = 256 * 1024;
+
+    private readonly Lazy<LineIndex> lines = index is null ? new(() => new LineIndex(text)) : new(index);
     private Segmentation? segmented;
+
+    /// <summary>An earlier version was read as a whole with these options and was running text, every segment of which lies between blank lines.</summary>
+    private ReaderOptions? runningText;
 
     private sealed record Segmentation(ReaderOptions Options, SegmentedDocument Document);
 
@@ -28,7 +35,8 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
     /// <summary>The pinned query; edits move it with its text.</summary>
     public OffsetRange? Pin { get; } = pin;
 
-    public DocumentSnapshot WithPin(OffsetRange? newPin) => new(Uri, LanguageId, Version, Text, newPin);
+    public DocumentSnapshot WithPin(OffsetRange? newPin) =>
+        new(Uri, LanguageId, Version, Text, newPin, lines.IsValueCreated ? Lines : null) { runningText = runningText, segmented = segmented };
 
     /// <summary>The document's segments, read once per version and settings.</summary>
     public SegmentedDocument Segments(ReaderOptions options)
@@ -38,7 +46,55 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
             return known.Document;
         SegmentedDocument read = DocumentFormats.For(LanguageId, Uri, options).Read(Text);
         segmented = new Segmentation(options, read);
+        if (Text.Length >= LocalFrom && DocumentFormats.For(LanguageId, Uri, options) is PlainTextReader && read.Segments.All(IsPlain))
+            runningText = options;
         return read;
+    }
+
+    /// <summary>
+    /// The segment at an offset. A version of a long running text is not read as a whole for it: while somebody types into a file of megabytes,
+    /// that would cost tens of milliseconds for every question.
+    /// </summary>
+    public Segment? SegmentAt(ReaderOptions options, int offset)
+    {
+        if (runningText == options && segmented is null && Neighbourhood(offset) is var (start, end))
+        {
+            IReadOnlyList<Segment> around = DocumentFormats.For(LanguageId, Uri, options).Read(Text[start..end]).Segments;
+            if (around.All(IsPlain))
+                return new SegmentedDocument(Text, [.. around.Select(s => new Segment(Text, start + s.Start, start + s.End))]).At(offset);
+        }
+        return Segments(options).At(offset);
+    }
+
+    private static bool IsPlain(Segment segment) => segment.Pair is null && segment.Name is null && segment.Map.IsVerbatim;
+
+    /// <summary>A part of the text around an offset that begins and ends at blank lines; null when there are none near.</summary>
+    private OffsetRange? Neighbourhood(int offset)
+    {
+        const int Reach = LocalFrom / 4, Margin = 1024;
+        int from = Math.Max(0, offset - Reach), to = Math.Min(Text.Length, offset + Reach);
+        if (from > 0)
+        {
+            int found = BlankLine(Text.AsSpan(from, Math.Max(0, offset - Margin - from)));
+            if (found < 0)
+                return null;
+            from += found;
+        }
+        if (to < Text.Length)
+        {
+            int start = Math.Min(to, offset + Margin);
+            int found = BlankLine(Text.AsSpan(start, to - start));
+            if (found < 0)
+                return null;
+            to = start + found;
+        }
+        return new OffsetRange(from, to);
+
+        static int BlankLine(ReadOnlySpan<char> text)
+        {
+            int unix = text.IndexOf("\n\n"), windows = text.IndexOf("\r\n\r\n");
+            return unix < 0 ? windows : windows < 0 ? unix : Math.Min(unix, windows);
+        }
     }
 
     /// <summary>The next version: changes are applied one after the other, each to the result of the one before it.</summary>
@@ -47,7 +103,7 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
         DocumentSnapshot current = this;
         foreach (ContentChange change in changes)
             current = current.Replace(newVersion, change);
-        return current == this ? new DocumentSnapshot(Uri, LanguageId, newVersion, Text, Pin) : current;
+        return current == this ? new DocumentSnapshot(Uri, LanguageId, newVersion, Text, Pin, Lines) { runningText = runningText } : current;
     }
 
     private DocumentSnapshot Replace(int newVersion, ContentChange change)
@@ -58,7 +114,10 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
         // The protocol wants start <= end; a client that swaps them means the same range.
         (start, end) = (Math.Min(start, end), Math.Max(start, end));
         string next = string.Concat(Text.AsSpan(0, start), change.Text, Text.AsSpan(end));
-        return new DocumentSnapshot(Uri, LanguageId, newVersion, next, Moved(Pin, start, end, change.Text.Length));
+        return new DocumentSnapshot(Uri, LanguageId, newVersion, next, Moved(Pin, start, end, change.Text.Length), Lines.Replaced(start, end, next))
+        {
+            runningText = runningText,
+        };
     }
 
     /// <summary>Where a range is after text[start, end) has been replaced by <paramref name="length"/> characters; null when nothing of it is left.</summary>

@@ -12,21 +12,54 @@ internal sealed class LineIndex
     private readonly int[] starts;
 
     public LineIndex(string text)
+        : this(text, [0, .. Scan(text, 0, text.Length)])
     {
-        this.text = text;
-        var found = new List<int> { 0 };
-        int at = 0;
-        while (true)
+    }
+
+    private LineIndex(string text, int[] starts) => (this.text, this.starts) = (text, starts);
+
+    /// <summary>
+    /// The index of the text in which this one's [start, end) has been replaced. Only the lines around the edit are read again: in a document of
+    /// megabytes, reading all of it for every keystroke would cost more than anything else that is done with one.
+    /// </summary>
+    /// <param name="start">Offset in the old text.</param>
+    /// <param name="end">Offset in the old text.</param>
+    /// <param name="next">The whole new text.</param>
+    public LineIndex Replaced(int start, int end, string next)
+    {
+        int shift = next.Length - text.Length;
+        // One line earlier, because a CR that ended it may become half of a CRLF; and up to the first line whose whole line end lies after the edit.
+        int first = Math.Max(0, LineOf(start) - 1);
+        int tail = Math.Min(starts.Length, LineOf(end) + 1);
+        while (tail < starts.Length && starts[tail] - 2 < end)
+            tail++;
+        int to = tail < starts.Length ? starts[tail] + shift : next.Length + 1;
+        List<int> between = Scan(next, starts[first], to - 1);
+        int[] merged = new int[first + 1 + between.Count + starts.Length - tail];
+        starts.AsSpan(0, first + 1).CopyTo(merged);
+        between.CopyTo(merged, first + 1);
+        for (int i = tail; i < starts.Length; i++)
+            merged[first + 1 + between.Count + i - tail] = starts[i] + shift;
+        return new LineIndex(next, merged);
+    }
+
+    /// <summary>Starts of the lines in (from, to].</summary>
+    private static List<int> Scan(string text, int from, int to)
+    {
+        var found = new List<int>();
+        int at = from;
+        while (at < to)
         {
-            int step = text.AsSpan(at).IndexOfAny('\n', '\r');
+            int step = text.AsSpan(at, to - at).IndexOfAny('\n', '\r');
             if (step < 0)
                 break;
             at += step + 1;
             if (text[at - 1] == '\r' && at < text.Length && text[at] == '\n')
                 at++;
-            found.Add(at);
+            if (at <= to)
+                found.Add(at);
         }
-        starts = [.. found];
+        return found;
     }
 
     public int Count => starts.Length;
@@ -46,12 +79,17 @@ internal sealed class LineIndex
     public Position Position(int offset)
     {
         offset = Math.Clamp(offset, 0, text.Length);
-        int found = Array.BinarySearch(starts, offset);
-        int line = found >= 0 ? found : ~found - 1;
+        int line = LineOf(offset);
         return new Position(line, Math.Min(offset, ContentEnd(line)) - starts[line]);
     }
 
     public TextRange Range(int start, int end) => new(Position(start), Position(end));
+
+    private int LineOf(int offset)
+    {
+        int found = Array.BinarySearch(starts, offset);
+        return found >= 0 ? found : ~found - 1;
+    }
 
     private int ContentEnd(int line)
     {

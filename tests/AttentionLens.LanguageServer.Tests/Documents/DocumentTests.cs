@@ -1,3 +1,4 @@
+using AttentionLens.Corpora;
 using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.Protocol;
 using CsCheck;
@@ -92,5 +93,41 @@ public sealed class DocumentTests
     {
         DocumentSnapshot next = new DocumentSnapshot("u", "", 1, "text").Apply(2, []);
         Assert.Equal((2, "text"), (next.Version, next.Text));
+    }
+
+    /// <summary>The index that follows an edit is that of the text read anew.</summary>
+    [Fact]
+    public void Lines_after_an_edit_are_those_of_the_new_text() => Gen.Select(Text, Gen.Int[0, 60], Gen.Int[0, 60], Text).Sample(static (text, a, b, insert) =>
+    {
+        int start = Math.Min(a, b) % (text.Length + 1), end = Math.Max(start, Math.Max(a, b) % (text.Length + 1));
+        string next = text[..start] + insert + text[end..];
+        LineIndex expected = new(next), actual = new LineIndex(text).Replaced(start, end, next);
+        Assert.Equal(expected.Count, actual.Count);
+        for (int offset = 0; offset <= next.Length; offset++)
+            Assert.Equal(expected.Position(offset), actual.Position(offset));
+    }, iter: 20_000);
+
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    public void In_a_long_text_the_segment_at_a_place_is_that_of_the_whole_text(string lineEnd)
+    {
+        var random = new Random(5);
+        string text = string.Concat(Enumerable.Range(0, 14_000).Select(i =>
+            $"Paragraph {i} of {random.Next(1000)}. It goes on.{(random.Next(3) == 0 ? lineEnd + "And on." : "")}{lineEnd}{(random.Next(9) == 0 ? "  " : "")}{lineEnd}"));
+        Assert.True(text.Length > 400_000);
+        foreach (SegmentUnit unit in Enum.GetValues<SegmentUnit>())
+        {
+            var options = new ReaderOptions { Unit = unit };
+            var opened = new DocumentSnapshot("file:///a.txt", "plaintext", 1, text);
+            opened.Segments(options);
+            for (int i = 0; i < 200; i++)
+            {
+                int at = i == 0 ? 0 : i == 1 ? text.Length : random.Next(text.Length);
+                DocumentSnapshot local = opened.Apply(2, []), whole = opened.Apply(2, []);
+                Segment? expected = whole.Segments(options).At(at), actual = local.SegmentAt(options, at);
+                Assert.Equal((expected?.Start, expected?.End, expected?.Text), (actual?.Start, actual?.End, actual?.Text));
+            }
+        }
     }
 }

@@ -163,6 +163,6 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     }
 
     private static Segment At(DocumentSnapshot document, ReaderOptions options, int offset) =>
-        document.Segments(options).At(offset)
+        document.SegmentAt(options, offset)
         ?? throw new AttentionException(AttentionStatus.Empty, "There is no text here; put the cursor on some text or select it.");
 }

@@ -33,7 +33,7 @@ internal static class CodeActionHandler
         int start = document.Lines.Offset(request.Range.Start), end = document.Lines.Offset(request.Range.End);
         if (start == end)
             (start, end) = Word(document.Text, start);
-        Segment? segment = document.Segments(state.Settings.Reader).At(start);
+        Segment? segment = document.SegmentAt(state.Settings.Reader, start);
         var actions = new List<CodeActionItem>();
         if (segment is null || start == end)
             return Task.FromResult<CodeActionItem[]?>([]);
