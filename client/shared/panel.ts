@@ -10,6 +10,8 @@ import type {
   Range,
   RowParams,
   RowResult,
+  ScoreParams,
+  ScoreResult,
   TileParams,
   TileResult,
   TokensResult,
@@ -21,17 +23,18 @@ export interface PanelRequests {
   tokens: { params: Record<string, never>; result: TokensResult };
   row: { params: Omit<RowParams, 'scope'>; result: RowResult<ArrayBuffer> };
   tile: { params: Omit<TileParams, 'scope'>; result: TileResult<ArrayBuffer> };
+  score: { params: Omit<ScoreParams, 'scope'>; result: ScoreResult<ArrayBuffer> };
   overview: { params: Omit<OverviewParams, 'scope'>; result: OverviewResult<ArrayBuffer> };
 }
 
 export type PanelMethod = keyof PanelRequests;
 
-export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile', 'overview'];
+export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile', 'score', 'overview'];
 
 /** The views of a panel. */
-export type Tab = 'model' | 'head' | 'heatmap' | 'row' | 'compare';
+export type Tab = 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'compare';
 
-export const tabs: readonly Tab[] = ['model', 'head', 'heatmap', 'row', 'compare'];
+export const tabs: readonly Tab[] = ['model', 'head', 'heatmap', 'row', 'neuron', 'compare'];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
 export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';

@@ -138,6 +138,29 @@ export interface TileResult<Bytes> extends Result {
   readonly max: number;
 }
 
+export interface ScoreParams {
+  readonly scope: Scope;
+  /** One layer and one head: a mean has no query vector. */
+  readonly view: View;
+  readonly query: number;
+  readonly key: number;
+}
+
+/** How one weight comes about: weight = exp(score - logSumExp), score = scale * query . key + bias. */
+export interface ScoreResult<Bytes> extends Result {
+  /** float32, little endian, one per component of the head. */
+  readonly queryVector: Bytes;
+  readonly keyVector: Bytes;
+  readonly scale: number;
+  /** Relative position and padding; 0 where there is none. */
+  readonly bias?: number;
+  /** Absent where the key is masked. */
+  readonly score?: number;
+  readonly logSumExp?: number;
+  readonly weight: number;
+  readonly isMasked: boolean;
+}
+
 export interface OverviewParams {
   readonly scope: Scope;
   /** Edge of each head's square thumbnail. */
@@ -193,6 +216,7 @@ export interface ServerRequests {
   'attentionLens/tokens': { params: { scope: Scope }; result: TokensResult };
   'attentionLens/row': { params: RowParams; result: RowResult<string> };
   'attentionLens/tile': { params: TileParams; result: TileResult<string> };
+  'attentionLens/score': { params: ScoreParams; result: ScoreResult<string> };
   'attentionLens/overview': { params: OverviewParams; result: OverviewResult<string> };
   'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }

@@ -44,6 +44,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     openModelView: () => openPanel('model'),
     openHeadView: () => openPanel('head'),
     openRowView: () => openPanel('row'),
+    openNeuronView: () => openPanel('neuron'),
     openCompareView: () => openPanel('compare'),
     selectHead: async () => {
       await server.start();

@@ -312,7 +312,7 @@ class Panel implements vscode.Disposable {
   }
 }
 
-const byteFields = ['weights', 'data'] as const;
+const byteFields = ['weights', 'data', 'queryVector', 'keyVector'] as const;
 
 /** Base64 strings become ArrayBuffers of their own: a view of node's pool would send the whole pool. */
 function withBuffers(result: object): object {

@@ -22,6 +22,7 @@ import { CompareView } from './views/compare-view.js';
 import { HeadView } from './views/head-view.js';
 import { HeatmapView } from './views/heatmap-view.js';
 import { ModelView } from './views/model-view.js';
+import { NeuronView } from './views/neuron-view.js';
 import { RowView } from './views/row-view.js';
 
 export interface AppProps {
@@ -38,6 +39,7 @@ const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
   head: HeadView,
   heatmap: HeatmapView,
   row: RowView,
+  neuron: NeuronView,
   compare: CompareView,
 };
 
@@ -204,7 +206,14 @@ export function App(props: AppProps) {
   return <TransportContext.Provider value={transport}>{body()}</TransportContext.Provider>;
 }
 
-const tabNames = { model: 'model', head: 'headTab', heatmap: 'heatmap', row: 'row', compare: 'compare' } as const;
+const tabNames = {
+  model: 'model',
+  head: 'headTab',
+  heatmap: 'heatmap',
+  row: 'row',
+  neuron: 'neuron',
+  compare: 'compare',
+} as const;
 
 interface TabButtonProps {
   readonly name: Tab;

@@ -42,6 +42,35 @@ internal sealed class AttentionLayer
             AttentionKernel.Row(Pattern, QueryRows, KeyRows, head, query, row);
         }
     }
+
+    /// <summary>One weight, taken apart. A padded row of Longformer, which is all zeros, is shown as its pattern would have it.</summary>
+    public AttentionScore Score(int head, int query, int key)
+    {
+        AttentionPattern pattern = Pattern;
+        StridedRows queries = QueryRows;
+        StridedRows keys = KeyRows;
+        if (Global is { } global && Array.BinarySearch(global.State.Indices, query) is >= 0 and int index)
+        {
+            pattern = global.Pattern;
+            int width = pattern.Heads * pattern.HeadSize;
+            queries = new StridedRows(global.Queries, width);
+            keys = new StridedRows(global.Keys, width);
+            query = index;
+        }
+
+        int keyHead = head / (pattern.Heads / (pattern.KeyValueHeads == 0 ? pattern.Heads : pattern.KeyValueHeads));
+        bool isSeen = (key >= pattern.FirstKey(query) && key < pattern.EndKey(query))
+            || (pattern.GlobalKeys is not null && Array.BinarySearch(pattern.GlobalKeys, key) >= 0);
+        float bias = !isSeen ? float.NegativeInfinity
+            : (pattern.KeyBias?[key] ?? 0)
+                + (pattern.RelativeBias?[(head * (pattern.Queries + pattern.Keys - 1)) + key - query + pattern.Queries - 1] ?? 0);
+        float[] row = new float[pattern.Keys];
+        RowStatistics statistics = AttentionKernel.Row(pattern, queries, keys, head, query, row);
+        return new AttentionScore(
+            queries.Values.Slice((query * queries.Stride) + (head * pattern.HeadSize), pattern.HeadSize).ToArray(),
+            keys.Values.Slice((key * keys.Stride) + (keyHead * pattern.HeadSize), pattern.HeadSize).ToArray(),
+            pattern.Scale, bias, statistics.LogSumExp, row[key]);
+    }
 }
 
 /// <summary>

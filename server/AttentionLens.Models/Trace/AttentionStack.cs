@@ -53,6 +53,9 @@ public abstract class AttentionStack
     /// <summary>The weights of one query over all keys into <paramref name="row"/> [Keys].</summary>
     public abstract void Row(int layer, int head, int query, Span<float> row);
 
+    /// <summary>How the weight of one query and key comes about; null where no pass has seen the two together.</summary>
+    public abstract AttentionScore? Score(int layer, int head, int query, int key);
+
     /// <summary>All weights of one head into <paramref name="weights"/> [Queries * Keys], row-major.</summary>
     public abstract void Head(int layer, int head, Span<float> weights);
 

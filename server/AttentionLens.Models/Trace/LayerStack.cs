@@ -85,6 +85,14 @@ internal sealed class LayerStack : AttentionStack
         layers[layer].Row(head, query, row);
     }
 
+    public override AttentionScore? Score(int layer, int head, int query, int key)
+    {
+        Check(layer, head);
+        CheckQuery(query);
+        CheckKey(key);
+        return layers[layer].Score(head, query, key);
+    }
+
     public override void Head(int layer, int head, Span<float> weights)
     {
         Check(layer, head);

@@ -74,6 +74,14 @@ internal sealed class WindowedStack : AttentionStack
         ArrayPool<float>.Shared.Return(local);
     }
 
+    public override AttentionScore? Score(int layer, int head, int query, int key)
+    {
+        CheckQuery(query);
+        CheckKey(key);
+        int local = Array.IndexOf(globals[owners[query]], key);
+        return local < 0 ? null : parts[owners[query]].Score(layer, head, locals[query], local);
+    }
+
     public override void Head(int layer, int head, Span<float> weights)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(weights.Length, (long)Queries * Keys);

@@ -202,6 +202,23 @@ export function installFakeHost(scenario: Scenario): void {
         const values = block(params.view, params.rows, params.columns, params.size);
         return { ...base, data: values.buffer, shape: params.size, max: values.reduce((a, b) => Math.max(a, b), 0) };
       }
+      case 'score': {
+        // Two components suffice: their scaled product is the score that the row's softmax starts from.
+        const { view, query, key } = params;
+        const wanted = score(view.layer, view.head, query, key);
+        const row = Array.from({ length: count }, (_, other) => score(view.layer, view.head, query, other));
+        const logSumExp = Math.log(row.reduce((sum, value) => sum + Math.exp(value), 0));
+        return {
+          ...base,
+          queryVector: Float32Array.of(2, -1, 0.5, 0).buffer,
+          keyVector: Float32Array.of(wanted, 1, 2, 3).buffer,
+          scale: 0.5,
+          score: wanted,
+          logSumExp,
+          weight: Math.exp(wanted - logSumExp),
+          isMasked: false,
+        };
+      }
       case 'overview': {
         const { size } = params;
         const { layers, heads } = scenario;

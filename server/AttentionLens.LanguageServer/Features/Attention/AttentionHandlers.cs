@@ -41,6 +41,33 @@ internal sealed class AttentionHandlers(AttentionService service)
             return new RowResult { Weights = Base64(row) };
         }, cancellation);
 
+    public Task<ScoreResult> ScoreAsync(ScoreParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, request.View, null, state, "attentionLens/score", Priority.Interactive, attention =>
+        {
+            (AttentionStack stack, Method method, HeadSelection selection) = AttentionService.Resolve(attention, request.View);
+            if (method != Methods.Raw || selection is not { Layer: { } layer, Head: { } head })
+                throw new AttentionException(AttentionStatus.Failed, "Choose one layer, one head and the raw weights: a mean has no query and key of its own.");
+            if (request.Query < 0 || request.Query >= stack.Queries || request.Key < 0 || request.Key >= stack.Keys)
+                throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {stack.Queries - 1}, key from 0 to {stack.Keys - 1}.");
+            AttentionScore score = stack.Score(layer, head, request.Query, request.Key)
+                ?? throw new AttentionException(AttentionStatus.Failed, "The two tokens are too far apart: no window of the model holds both.");
+            bool isMasked = float.IsNegativeInfinity(score.Bias);
+            float dot = 0;
+            for (int i = 0; i < score.Query.Length; i++)
+                dot += score.Query[i] * score.Key[i];
+            return new ScoreResult
+            {
+                QueryVector = Base64(score.Query),
+                KeyVector = Base64(score.Key),
+                Scale = score.Scale,
+                Bias = isMasked ? null : score.Bias,
+                Score = isMasked ? null : (score.Scale * dot) + score.Bias,
+                LogSumExp = isMasked || !float.IsFinite(score.LogSumExp) ? null : score.LogSumExp,
+                Weight = score.Weight,
+                IsMasked = isMasked,
+            };
+        }, cancellation);
+
     public Task<TileResult> TileAsync(TileParams request, ServerState state, CancellationToken cancellation) =>
         AskAsync(request.Scope, request.View, null, state, "attentionLens/tile", Priority.Interactive, attention => Tile(attention, request, cancellation), cancellation);
 

@@ -120,6 +120,31 @@ internal sealed record RowResult : AttentionResult
     public string? Weights { get; init; }
 }
 
+/// <param name="View">One layer and one head: a mean has no query vector.</param>
+internal sealed record ScoreParams(Scope Scope, int Query, int Key, View? View = null);
+
+/// <summary>How one weight comes about: weight = exp(score - logSumExp), score = scale * query . key + bias.</summary>
+internal sealed record ScoreResult : AttentionResult
+{
+    /// <summary>Base64 of little-endian float32 [head size].</summary>
+    public string? QueryVector { get; init; }
+
+    /// <summary>Base64 of little-endian float32 [head size].</summary>
+    public string? KeyVector { get; init; }
+
+    public float? Scale { get; init; }
+
+    /// <summary>Relative position and padding; absent where the key is masked, as are score and logSumExp.</summary>
+    public float? Bias { get; init; }
+
+    public float? Score { get; init; }
+    public float? LogSumExp { get; init; }
+    public float? Weight { get; init; }
+
+    /// <summary>The query does not see the key: the weight is exactly 0.</summary>
+    public bool IsMasked { get; init; }
+}
+
 /// <param name="Rows">First and one past the last query.</param>
 /// <param name="Columns">First and one past the last key.</param>
 /// <param name="Size">Rows and columns of the answer; never more than the range has.</param>
@@ -216,6 +241,8 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(TokensResult))]
 [JsonSerializable(typeof(RowParams))]
 [JsonSerializable(typeof(RowResult))]
+[JsonSerializable(typeof(ScoreParams))]
+[JsonSerializable(typeof(ScoreResult))]
 [JsonSerializable(typeof(TileParams))]
 [JsonSerializable(typeof(TileResult))]
 [JsonSerializable(typeof(OverviewParams))]
