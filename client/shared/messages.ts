@@ -36,6 +36,7 @@ export const messages = {
   encoder: 'encoder',
   decoder: 'decoder',
   cross: 'cross-attention',
+  vision: 'vision',
   scale: 'Scale',
   scaleLinear: 'linear',
   scaleSqrt: 'square root',

@@ -123,7 +123,7 @@ export const isView = (value: unknown): value is View =>
   isObject(value) &&
   isPick(value.layer) &&
   isPick(value.head) &&
-  (value.stack === undefined || isOneOf(value.stack, ['encoder', 'decoder', 'cross'])) &&
+  (value.stack === undefined || isOneOf(value.stack, ['encoder', 'decoder', 'cross', 'vision'])) &&
   (value.method === undefined || typeof value.method === 'string');
 
 export const isPanelTarget = (value: unknown): value is PanelTarget =>

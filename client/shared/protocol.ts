@@ -21,7 +21,7 @@ export interface Scope {
 }
 
 export type Pick = number | 'mean';
-export type Stack = 'encoder' | 'decoder' | 'cross';
+export type Stack = 'encoder' | 'decoder' | 'cross' | 'vision';
 
 /** Which attention is meant. Layers and heads count from 0, as in the literature's tools. */
 export interface View {

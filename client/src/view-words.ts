@@ -17,4 +17,5 @@ export const stackLabel = (stack: NonNullable<View['stack']>): string =>
     encoder: vscode.l10n.t('encoder'),
     decoder: vscode.l10n.t('decoder'),
     cross: vscode.l10n.t('cross-attention'),
+    vision: vscode.l10n.t('vision'),
   })[stack];

@@ -259,6 +259,7 @@ function axesOf(result: TokensResult | null, view: View): Axes | null {
   const target = result.targetTokens ?? result.tokens;
   switch (stack.kind) {
     case 'encoder':
+    case 'vision':
       return { stack, queries: result.tokens, keys: result.tokens };
     case 'decoder':
       return { stack, queries: target, keys: target };
