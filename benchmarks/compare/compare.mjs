@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 const here = import.meta.dirname;
@@ -106,11 +107,14 @@ async function compare(name, folder, graph, threads) {
         firsts = [];
         for (const [i, peer] of peers.entries()) {
           // Round 0 warms up (just-in-time compilation, buffers, thread pools) and is thrown away.
-          const answer = await peer.ask({ tokens, runs: round === 0 ? 12 : 3 });
+          const answer = await peer.ask({ tokens, runs: round === 0 ? 12 : 5 });
           firsts.push(answer.first);
           if (round > 0) {
-            times[i].push(...answer.times);
+            // The first of a turn finds the caches full of another peer's weights.
+            times[i].push(...answer.times.slice(1));
           }
+          // Thread pools go on spinning for a while after their work: wait until they have parked.
+          await setTimeout(100);
         }
         const now = await peers[0].ask({ peaks: true });
         peaks.flops = Math.max(peaks.flops, now.fma_gflops);
