@@ -228,7 +228,7 @@ public sealed class ReaderTests
         {
             var text = File.ReadAllText(path);
             var document = DocumentFormats.For(null, path).Read(text);
-            Assert.True(document.Problems.Count == 0, $"{Path.GetFileName(path)}: {document.Problems.FirstOrDefault()}");
+            Assert.True(document.Problems.Count == 0, $"{Path.GetFileName(path)}: {string.Join("; ", document.Problems)}");
             Assert.NotEmpty(document.Segments);
             Assert.All(document.Segments, segment => Check(text, segment));
             read++;
