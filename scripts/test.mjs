@@ -114,7 +114,9 @@ async function settleJunit(code, file, name) {
   return settle(counts, problems);
 }
 
-const ran = counts => counts.passed + counts.failed > 0;
+function ran(counts) {
+  return counts.passed + counts.failed > 0;
+}
 
 function report(name, { passed, failed, skipped }) {
   console.log(`  ${name}: ${passed} passed, ${failed} failed${skipped ? `, ${skipped} not applicable` : ''}`);

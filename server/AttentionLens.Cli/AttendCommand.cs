@@ -9,6 +9,9 @@ namespace AttentionLens.Cli;
 /// <summary><c>attend</c>: one text through one model, its attention in one of several formats.</summary>
 internal static class AttendCommand
 {
+    /// <summary>What a format that holds whole matrices writes at most: at 10 bytes a weight of JSON, ten gigabytes.</summary>
+    private const long MostWeights = 1_000_000_000;
+
     public static Command Create(Terminal terminal)
     {
         var input = new TextInput(terminal);
@@ -56,13 +59,6 @@ internal static class AttendCommand
             var (modelInput, sources, targets) = ModelInputs.Make(request, loaded, cancellation);
             var keep = analysis.Needs | (chosen.WritesOutputs && analysis == Methods.Raw ? Keep.HiddenStates | Keep.Logits : Keep.Attention);
             var trace = loaded.ForwardLong(modelInput, ModelInputs.Windows(sources), keep, cancellation);
-            if (trace.Windows is [var opening, .., _])
-            {
-                terminal.Error.WriteLine(
-                    $"The text has {modelInput.InputIds.Length} tokens and {loaded.Info.Name} reads {loaded.Info.MaxPositions} at once: {trace.Windows.Count} overlapping windows, "
-                    + $"one every {trace.Windows[1].First - opening.First} tokens; a token's weights are those of the window that shows most around it.");
-            }
-
             var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
             if (!trace.Stacks.Any(stack => analysis.AppliesTo(stack.Kind)))
             {
@@ -86,7 +82,21 @@ internal static class AttendCommand
             };
             foreach (var stack in stacks)
             {
-                _ = result.Selections(stack).Count(); // a layer or head that does not exist is said before anything is written
+                var matrices = result.Selections(stack).Count(); // a layer or head that does not exist is said before anything is written
+                var weights = (long)matrices * stack.View.Queries * stack.View.Keys;
+                if (chosen is not TableFormat && (weights > MostWeights || (long)stack.View.Queries * stack.View.Keys > Array.MaxLength))
+                {
+                    throw new CommandException(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"The text is too long for {chosen.Name}: {stack.View.Queries:N0} by {stack.View.Keys:N0} tokens in {matrices} matrices are {weights:N0} weights, and {MostWeights:N0} are the most that is written; choose --layer and --head, a shorter text, or --format table."));
+                }
+            }
+
+            if (trace.Windows is [var opening, .., _])
+            {
+                terminal.Error.WriteLine(
+                    $"The text has {modelInput.InputIds.Length} tokens and {loaded.Info.Name} reads {loaded.Info.MaxPositions} at once: {trace.Windows.Count} overlapping windows, "
+                    + $"one every {trace.Windows[1].First - opening.First} tokens; a token's weights are those of the window that shows most around it.");
             }
 
             OutputFile.Write(terminal, path, stream => chosen.Write(result, stream, path is null ? terminal : terminal with { Color = false, OutputIsTerminal = false }, cancellation));
