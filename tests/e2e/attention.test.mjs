@@ -63,6 +63,13 @@ async function agreeing(text, tokens, weights, what) {
   );
 }
 
+/** The row of the token in the middle of a word, where `placeCursor` puts the cursor: a word may be several tokens. */
+function rowAtMiddle(answer, tokens, word) {
+  const offset = paragraph.indexOf(word) + Math.floor(word.length / 2);
+  const query = answer.tokens.findIndex(token => !token.special && token.start <= offset && offset < token.end);
+  return tokens.map(({ index }) => answer.rows[query][index]);
+}
+
 const visible = ({ tokens }) => tokens.flatMap((token, index) => (token.special ? [] : [{ ...token, index }]));
 
 test('Show Attention tints the words of the paragraph, and only them, by attention received', async () => {
@@ -95,15 +102,11 @@ test('Show Attention tints the words of the paragraph, and only them, by attenti
 test('with the cursor on a word the tints are what that word attends to', async () => {
   const answer = attend(paragraph, view);
   const tokens = visible(answer);
-  const rowAt = offset => {
-    const query = answer.tokens.findIndex(token => !token.special && token.start <= offset && offset < token.end);
-    return tokens.map(({ index }) => answer.rows[query][index]);
-  };
   let previous;
   for (const word of ['because', 'suitcase', 'measured']) {
     await editor.placeCursor(word);
     const offset = paragraph.indexOf(word) + Math.floor(word.length / 2);
-    const fills = await agreeing(paragraph, tokens, rowAt(offset), `tints of the row of "${word}"`);
+    const fills = await agreeing(paragraph, tokens, rowAtMiddle(answer, tokens, word), `tints of the row of "${word}"`);
     assert.notDeepEqual(fills, previous, 'another word, other tints');
     previous = fills;
     const [marks] = await editor.shadesOf(paragraph, [
@@ -180,13 +183,7 @@ test('a killed server comes back, and so do the tints', async () => {
   await editor.placeCursor('suitcase');
   const answer = attend(paragraph, view);
   const tokens = visible(answer);
-  const query = answer.tokens.findIndex(token => !token.special && token.start === paragraph.indexOf('suitcase'));
-  await agreeing(
-    paragraph,
-    tokens,
-    tokens.map(({ index }) => answer.rows[query][index]),
-    'tints after the restart',
-  );
+  await agreeing(paragraph, tokens, rowAtMiddle(answer, tokens, 'suitcase'), 'tints after the restart');
   await editor.screenshot('after-kill');
 });
 
