@@ -83,12 +83,13 @@ internal static class AttendCommand
             foreach (var stack in stacks)
             {
                 var matrices = result.Selections(stack).Count(); // a layer or head that does not exist is said before anything is written
-                var weights = (long)matrices * stack.View.Queries * stack.View.Keys;
-                if (chosen is not TableFormat && (weights > MostWeights || (long)stack.View.Queries * stack.View.Keys > Array.MaxLength))
+                var cells = (long)stack.View.Queries * stack.View.Keys;
+                var weights = matrices * cells;
+                if (cells > Array.MaxLength || (chosen is not TableFormat && weights > MostWeights))
                 {
                     throw new CommandException(string.Create(
                         CultureInfo.InvariantCulture,
-                        $"The text is too long for {chosen.Name}: {stack.View.Queries:N0} by {stack.View.Keys:N0} tokens in {matrices} matrices are {weights:N0} weights, and {MostWeights:N0} are the most that is written; choose --layer and --head, a shorter text, or --format table."));
+                        $"The text is too long for {chosen.Name}: {stack.View.Queries:N0} by {stack.View.Keys:N0} tokens in {matrices} matrices are {weights:N0} weights, and {MostWeights:N0} are the most that is written; choose --layer and --head, or a shorter text."));
                 }
             }
 

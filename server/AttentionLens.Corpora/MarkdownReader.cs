@@ -157,7 +157,8 @@ public sealed class MarkdownReader(ReaderOptions options) : DocumentReader
         {
             if (i > 0)
             {
-                builder.Decoded("\n", lines[i - 1].End, lines[i].Start - lines[i - 1].End);
+                var gap = text.AsSpan(lines[i - 1].End, lines[i].Start - lines[i - 1].End);
+                builder.Decoded(gap.Contains('\n') ? "\n" : "\r", lines[i - 1].End, gap.Length);
             }
 
             builder.Verbatim(lines[i].Start, lines[i].End);
