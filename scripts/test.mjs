@@ -19,9 +19,9 @@ await main(async () => {
     await rm(results, { recursive: true, force: true });
     await mkdir(results, { recursive: true });
     // Before the build, so that the publish in it finds the libraries compiled.
-    await steps.step('compile server and tests', () =>
-      run('dotnet', ['build', 'AttentionLens.sln', '-c', 'Release', '-v', 'quiet', '-nologo'], { cwd: root }),
-    );
+    await steps.step('compile server and tests', async () => {
+      await run('dotnet', ['build', 'AttentionLens.sln', '-c', 'Release', '-v', 'quiet', '-nologo'], { cwd: root });
+    });
     await build(steps);
     const keepGoing = { keepGoing: true };
     await steps.step('format and types', checkSources, keepGoing);
