@@ -166,7 +166,7 @@ Measured on the published f16 weights by `training/evaluate_decoder.py`, on {pla
 
 ## Recipe
 
-`training/README.md` rebuilds it with a seed: `corpus.py`, `tokenizer.py decoder`, `train_decoder.py`. Windows of 64 to 256 tokens that start at a paragraph, Muon on the matrices (rate {matrix_rate}) and Adam on the rest (rate {other_rate}), no dropout.
+`training/README.md` rebuilds it with a seed: `corpus.py`, `tokenizer.py decoder`, `train_decoder.py`. Windows of 64 to 256 tokens that start at a paragraph, one row in eight made of its own first tokens said again and again (so that copying heads come early), Muon on the matrices (rate {matrix_rate}) and Adam on the rest (rate {other_rate}), no dropout.
 
 ## Limits
 
