@@ -14,6 +14,22 @@ public enum AnnotationKind
 
     /// <summary>A label on the whole document.</summary>
     Document,
+
+    /// <summary>The annotator is done with the document. Its label is <see cref="Annotation.Approved"/>.</summary>
+    Approval,
+}
+
+/// <summary>What its annotator says of an annotation.</summary>
+public enum AnnotationStatus
+{
+    /// <summary>It holds: set by hand, or a suggestion that was accepted.</summary>
+    Accepted,
+
+    /// <summary>Proposed by a program and not yet judged. No label: exports, counts and agreement leave it out.</summary>
+    Suggested,
+
+    /// <summary>A suggestion that was judged wrong. Kept, so that it is not made again; left out like an open one.</summary>
+    Rejected,
 }
 
 /// <summary>How sure the place of a span is.</summary>
@@ -58,6 +74,17 @@ public sealed record Annotation
 
     public AnchorState State { get; init; }
 
+    public AnnotationStatus Status { get; init; }
+
+    /// <summary>What proposed it (<c>exact</c>, <c>similar</c>, <c>import</c>, ...); null for one set by hand.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>How sure its source was, 0 to 1; null where it does not say.</summary>
+    public double? Score { get; init; }
+
+    /// <summary>When the annotator was first shown it as a suggestion: labels that were seen before they were set may be anchored to it.</summary>
+    public DateTimeOffset? Shown { get; init; }
+
     /// <summary>Ids of the spans a relation leads from and to.</summary>
     public string? From { get; init; }
 
@@ -75,6 +102,8 @@ public sealed record Annotation
     public ImmutableArray<KeyValuePair<string, JsonElement>> Unknown { get; init; } = [];
 
     public const string Note = "note";
+
+    public const string Approved = "approved";
 
     private static readonly ImmutableSortedDictionary<string, string> NoAttributes = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 

@@ -83,7 +83,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
     /// <summary>Document labels first, relations at the end with orphans before them: they have no place in the text.</summary>
     private static int Position(Annotation a) => a.Kind switch
     {
-        AnnotationKind.Document => -1,
+        AnnotationKind.Document or AnnotationKind.Approval => -1,
         AnnotationKind.Relation => int.MaxValue,
         _ => a.Fragments.IsEmpty ? int.MaxValue - 1 : a.Fragments[0].Start,
     };
@@ -98,7 +98,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
         {
             json.WriteStartObject();
             json.WriteString("id", a.Id);
-            json.WriteString("type", a.Kind switch { AnnotationKind.Span => "span", AnnotationKind.Relation => "relation", _ => "document" });
+            json.WriteString("type", NameOf(a.Kind));
             json.WriteString("label", a.Label);
             if (!a.Anchors.IsEmpty)
             {
@@ -119,8 +119,12 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
             }
 
             if (a.State != AnchorState.Anchored) json.WriteString("state", a.State == AnchorState.Review ? "review" : "orphan");
+            if (a.Status != AnnotationStatus.Accepted) json.WriteString("status", a.Status == AnnotationStatus.Suggested ? "suggested" : "rejected");
+            if (a.Source is not null) json.WriteString("source", a.Source);
+            if (a.Score is { } score) json.WriteNumber("score", score);
+            if (a.Shown is { } shown) json.WriteString("shown", Stamp(shown));
             if (a.By is not null) json.WriteString("by", a.By);
-            if (a.Time is { } time) json.WriteString("time", time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            if (a.Time is { } time) json.WriteString("time", Stamp(time));
             foreach (var (name, value) in a.Unknown)
             {
                 json.WritePropertyName(name);
@@ -132,6 +136,19 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
 
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
+
+    private static string NameOf(AnnotationKind kind) => kind switch
+    {
+        AnnotationKind.Span => "span",
+        AnnotationKind.Relation => "relation",
+        AnnotationKind.Approval => "approval",
+        _ => "document",
+    };
+
+    private static string Stamp(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    private static DateTimeOffset? Time(string? text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var t) ? t : null;
 
     private static void Write(Utf8JsonWriter json, Anchor anchor)
     {
@@ -153,6 +170,8 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
     private static Annotation Read(JsonElement record)
     {
         string? id = null, type = null, label = null, before = null, after = null, from = null, to = null, state = null, by = null, time = null;
+        string? status = null, source = null, shown = null;
+        double? score = null;
         var anchors = ImmutableArray<Anchor>.Empty;
         var attributes = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
         var unknown = ImmutableArray.CreateBuilder<KeyValuePair<string, JsonElement>>();
@@ -170,6 +189,10 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
                 case "to": to = Text(p); break;
                 case "attributes": attributes = attributes.AddRange(p.Value.EnumerateObject().Select(o => KeyValuePair.Create(o.Name, Text(o)))); break;
                 case "state": state = Text(p); break;
+                case "status": status = Text(p); break;
+                case "source": source = Text(p); break;
+                case "score": score = p.Value.GetDouble(); break;
+                case "shown": shown = Text(p); break;
                 case "by": by = Text(p); break;
                 case "time": time = Text(p); break;
                 default: unknown.Add(KeyValuePair.Create(p.Name, p.Value.Clone())); break;
@@ -183,7 +206,8 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
             "span" => AnnotationKind.Span,
             "relation" => AnnotationKind.Relation,
             "document" => AnnotationKind.Document,
-            _ => throw new FormatException($"\"type\" is \"{type}\"; it can be span, relation or document"),
+            "approval" => AnnotationKind.Approval,
+            _ => throw new FormatException($"\"type\" is \"{type}\"; it can be span, relation, document or approval"),
         };
         if (kind == AnnotationKind.Span && anchors.IsEmpty) throw new FormatException("a span needs its place: \"at\" is missing or empty");
         if (kind == AnnotationKind.Relation && (from is null || to is null)) throw new FormatException("a relation needs \"from\" and \"to\"");
@@ -199,8 +223,18 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
             To = to,
             Attributes = attributes,
             State = state switch { "review" => AnchorState.Review, "orphan" => AnchorState.Orphan, _ => AnchorState.Anchored },
+            Status = status switch
+            {
+                null or "accepted" => AnnotationStatus.Accepted,
+                "suggested" => AnnotationStatus.Suggested,
+                "rejected" => AnnotationStatus.Rejected,
+                _ => throw new FormatException($"\"status\" is \"{status}\"; it can be suggested, rejected or absent"),
+            },
+            Source = source,
+            Score = score,
+            Shown = Time(shown),
             By = by,
-            Time = DateTimeOffset.TryParse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var t) ? t : null,
+            Time = Time(time),
             Unknown = unknown.ToImmutable(),
         };
     }

@@ -58,10 +58,18 @@ public sealed class SidecarFile : IDisposable
     }
 
     /// <exception cref="SidecarException">The journal cannot be written (disk full, folder read-only): the operation did not happen.</exception>
-    public void Put(Annotation annotation) => Do(new Operation(annotation.Id, annotation, annotation.Time ?? DateTimeOffset.UtcNow));
+    public void Put(Annotation annotation) => Change([annotation], []);
 
     /// <inheritdoc cref="Put"/>
-    public void Remove(string id) => Do(new Operation(id, null, DateTimeOffset.UtcNow));
+    public void Remove(string id) => Change([], [id]);
+
+    /// <summary>Several operations as one: a single flush, and after a crash all of them or those before the line that was cut off.</summary>
+    /// <inheritdoc cref="Put"/>
+    public void Change(IEnumerable<Annotation> put, IEnumerable<string> removed)
+    {
+        var now = DateTimeOffset.UtcNow;
+        Do([.. put.Select(a => new Operation(a.Id, a, a.Time ?? now)), .. removed.Select(id => new Operation(id, null, now))]);
+    }
 
     /// <summary>
     /// Writes all operations into the sidecar, whose records are ordered by their place in <paramref name="text"/>.
@@ -70,8 +78,7 @@ public sealed class SidecarFile : IDisposable
     /// <exception cref="SidecarException">Nothing was replaced; the journal still holds every operation.</exception>
     public void Save(string text, IReadOnlyCollection<Annotation> live)
     {
-        foreach (var a in live)
-            if (Annotations.TryGetValue(a.Id, out var known) && Sidecar.Write(known) != Sidecar.Write(a)) Put(a);
+        Change(live.Where(a => Annotations.TryGetValue(a.Id, out var known) && Sidecar.Write(known) != Sidecar.Write(a)), []);
         Guard(_path, () =>
         {
             using var held = Lock();
@@ -103,8 +110,9 @@ public sealed class SidecarFile : IDisposable
         _journal = null;
     }
 
-    private void Do(Operation operation)
+    private void Do(Operation[] operations)
     {
+        if (operations.Length == 0) return;
         Guard(_path, () =>
         {
             _journal ??= new FileStream($"{_path}.{Guid.NewGuid():N}.journal", FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1);
@@ -112,7 +120,7 @@ public sealed class SidecarFile : IDisposable
             try
             {
                 _journal.Seek(end, SeekOrigin.Begin);
-                _journal.Write(Encoding.UTF8.GetBytes(Line(operation)));
+                _journal.Write(Encoding.UTF8.GetBytes(string.Concat(operations.Select(Line))));
                 _journal.Flush(flushToDisk: true);
             }
             catch (IOException)
@@ -124,7 +132,7 @@ public sealed class SidecarFile : IDisposable
 
             return true;
         });
-        Apply(operation);
+        foreach (var operation in operations) Apply(operation);
     }
 
     private void Apply(Operation operation)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AttentionLens.Corpora.Annotations;
+using AttentionLens.Corpora.Annotations.Formats;
 
 namespace AttentionLens.Corpora.Tests.Annotations;
 
@@ -25,6 +26,62 @@ public sealed class SidecarTests : IDisposable
         Assert.Equal(gold.Count, read.Annotations.Length);
         Assert.StartsWith(Corpora.Annotations.Sidecar.Header + "\n", written, StringComparison.Ordinal);
         Assert.DoesNotContain('\r', written);
+    }
+
+    [Fact]
+    public void Suggestions_and_approval_are_written_read_and_left_out_of_exports()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var seen = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+        var open = AnchoringTests.Span("s", 8, 13) with { Status = AnnotationStatus.Suggested, Source = "exact", Score = 0.75, Shown = seen };
+        Annotation[] all =
+        [
+            AnchoringTests.Span("a", 0, 3), open, AnchoringTests.Span("x", 17, 22) with { Status = AnnotationStatus.Rejected, Source = "similar" },
+            new() { Id = "r", Kind = AnnotationKind.Relation, Label = "knows", From = "a", To = "s" },
+            new() { Id = "ok", Kind = AnnotationKind.Approval, Label = Annotation.Approved, By = "ada", Time = seen },
+        ];
+        var written = new Sidecar([.. Anchoring.Describe(text, all)], [], []).Format();
+        Assert.Contains("\"status\":\"suggested\",\"source\":\"exact\",\"score\":0.75,\"shown\":\"2026-01-02T03:04:05.000Z\"", written, StringComparison.Ordinal);
+        var read = Corpora.Annotations.Sidecar.Parse(written);
+        Assert.Empty(read.Problems);
+        Assert.Equal(written, (read with { Annotations = [.. Anchoring.Place(text, read.Annotations)] }).Format());
+        Assert.Equal((AnnotationStatus.Suggested, "exact", seen), read.Annotations.Where(a => a.Id == "s").Select(a => (a.Status, a.Source, a.Shown ?? default)).Single());
+
+        var losses = new List<Loss>();
+        var path = Path.Combine(_folder, "out.jsonl");
+        AnnotationFormat.Of("doccano").Export([new AnnotatedDocument("doc", text, [.. all])], path, losses.Add);
+        var back = Assert.Single(AnnotationFormat.Of("doccano").Import(path, losses.Add));
+        Assert.Equal(new TextRange(0, 3), Assert.Single(Assert.Single(back.Annotations).Fragments));
+        Assert.Equal(2, losses.Count); // the open suggestion and the relation on it
+    }
+
+    [Fact]
+    public void A_sidecar_names_its_document_and_its_annotator()
+    {
+        string[] names = ["doc.txt.al.jsonl", "doc.txt@anna.al.jsonl", "doc.txt@b.txt.al.jsonl", "doc.txt.md", "doc.txt.al.jsonl.0a.journal"];
+        foreach (var name in names) File.WriteAllText(Path.Combine(_folder, name), "");
+        var document = Path.Combine(_folder, "doc.txt");
+        Assert.Equal([new(document, null), new(document, "anna")], SidecarName.Beside(document));
+        Assert.Equal(names[..2], SidecarName.Beside(document).Select(s => Path.GetFileName(s.Path)));
+        Assert.Equal([new("doc.txt@b.txt", null)], new[] { SidecarName.Of(names[2]) }.OfType<SidecarName>());
+        Assert.Null(SidecarName.Of(names[3]));
+        Assert.False(SidecarName.IsAnnotator("a.b"));
+        Assert.Empty(SidecarName.Beside(Path.Combine(_folder, "nowhere", "doc.txt")));
+    }
+
+    [Fact]
+    public void Several_operations_are_one_flush_and_survive_a_crash()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var live = Live(text, ("a", 0, 3), ("b", 8, 13));
+        using (var crashed = SidecarFile.Open(Sidecar))
+        {
+            crashed.Put(live[0]);
+            crashed.Change([live[1]], ["a"]);
+        }
+
+        using var next = SidecarFile.Open(Sidecar);
+        Assert.Equal(["b"], next.Annotations.Keys);
     }
 
     [Fact]

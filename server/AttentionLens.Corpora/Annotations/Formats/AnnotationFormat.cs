@@ -29,8 +29,23 @@ public abstract class AnnotationFormat
     /// <summary>Reads a file, or a folder where the format is one.</summary>
     public abstract IReadOnlyList<AnnotatedDocument> Import(string path, Action<Loss> report);
 
-    /// <summary>Writes a file, or a folder where the format is one.</summary>
-    public abstract void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report);
+    /// <summary>Writes a file, or a folder where the format is one. Suggestions that nobody accepted are no labels and stay behind.</summary>
+    public void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report) =>
+        Write([.. documents.Select(d => Settled(d, report))], path, report);
+
+    private protected abstract void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report);
+
+    private static AnnotatedDocument Settled(AnnotatedDocument document, Action<Loss> report)
+    {
+        var settled = document.Annotations.Where(a => a.Status == AnnotationStatus.Accepted && a.Kind != AnnotationKind.Approval).ToArray();
+        var open = document.Annotations.Count(a => a.Status == AnnotationStatus.Suggested);
+        if (open > 0) report(new Loss(document.Name, $"{open} suggestion(s) that nobody has judged were left out"));
+        // A relation between spans of which one is no label has nothing to hang on.
+        var unsettled = document.Annotations.Where(a => a.Status != AnnotationStatus.Accepted).Select(a => a.Id).ToHashSet();
+        var kept = settled.Where(a => a.Kind != AnnotationKind.Relation || !(unsettled.Contains(a.From ?? "") || unsettled.Contains(a.To ?? ""))).ToArray();
+        if (kept.Length < settled.Length) report(new Loss(document.Name, $"{settled.Length - kept.Length} relation(s) of a suggestion were left out"));
+        return document with { Annotations = [.. kept] };
+    }
 
     public static AnnotationFormat Of(string name) =>
         All.FirstOrDefault(f => string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase))

@@ -108,7 +108,7 @@ public sealed class BratFormat : AnnotationFormat
         return Span(parts[1][..space], [.. fragments]);
     }
 
-    public override void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
+    private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
     {
         foreach (var document in documents)
         {

@@ -68,7 +68,7 @@ public sealed class ConllFormat : AnnotationFormat
         }
     }
 
-    public override void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
+    private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
     {
         var output = new StringBuilder();
         foreach (var document in documents)
@@ -185,7 +185,7 @@ public sealed class ConlluFormat : AnnotationFormat
         }
     }
 
-    public override void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
+    private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
     {
         var output = new StringBuilder();
         foreach (var document in documents)

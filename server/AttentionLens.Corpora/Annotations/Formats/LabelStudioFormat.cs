@@ -76,7 +76,7 @@ public sealed class LabelStudioFormat : AnnotationFormat
         }
     }
 
-    public override void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report) =>
+    private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report) =>
         WriteText(path, JsonText.Write(json =>
         {
             json.WriteStartArray();

@@ -56,7 +56,7 @@ public sealed class ProdigyFormat : AnnotationFormat
         return documents;
     }
 
-    public override void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
+    private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
     {
         var output = new StringBuilder();
         foreach (var document in documents)

@@ -87,7 +87,7 @@ public sealed class WebAnnotationFormat : AnnotationFormat
         return quotes.Find(exact, quote.String("prefix") ?? "", quote.String("suffix") ?? "", at?.Start, 1000);
     }
 
-    public override void Export(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
+    private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
     {
         foreach (var document in documents)
         {
