@@ -18,13 +18,19 @@ import type {
   View,
 } from './protocol.js';
 
-/** Requests of the panel. The host adds the scope: a panel never names documents. */
+/** What a panel asks: the host adds the scope, as a panel never names documents. */
+type Asked<Params> = Omit<Params, 'scope'> & {
+  /** The question is about what the text is compared with. */
+  readonly side?: 'other';
+};
+
+/** Requests of the panel. */
 export interface PanelRequests {
-  tokens: { params: Record<string, never>; result: TokensResult };
-  row: { params: Omit<RowParams, 'scope'>; result: RowResult<ArrayBuffer> };
-  tile: { params: Omit<TileParams, 'scope'>; result: TileResult<ArrayBuffer> };
-  score: { params: Omit<ScoreParams, 'scope'>; result: ScoreResult<ArrayBuffer> };
-  overview: { params: Omit<OverviewParams, 'scope'>; result: OverviewResult<ArrayBuffer> };
+  tokens: { params: Asked<object>; result: TokensResult };
+  row: { params: Asked<RowParams>; result: RowResult<ArrayBuffer> };
+  tile: { params: Asked<TileParams>; result: TileResult<ArrayBuffer> };
+  score: { params: Asked<ScoreParams>; result: ScoreResult<ArrayBuffer> };
+  overview: { params: Asked<OverviewParams>; result: OverviewResult<ArrayBuffer> };
 }
 
 export type PanelMethod = keyof PanelRequests;
@@ -52,10 +58,18 @@ export interface PanelTarget {
   readonly range: Range;
 }
 
+/** What a text is compared with, where that is not another layer or head of itself. */
+export type Comparison =
+  /** The file as it is on disk, or as it was committed last. */
+  | { readonly kind: 'saved' | 'head' }
+  | { readonly kind: 'text'; readonly target: PanelTarget }
+  | { readonly kind: 'model'; readonly model: string };
+
 /** What a panel keeps over a reload, through setState. */
 export interface PanelState {
   readonly target: PanelTarget;
   readonly view: View;
+  readonly comparison?: Comparison;
 }
 
 export type ToPanel =
@@ -68,6 +82,7 @@ export type ToPanel =
       readonly tab?: Tab;
     }
   | { readonly type: 'tab'; readonly tab: Tab }
+  | { readonly type: 'comparison'; readonly comparison: Comparison | null }
   /** The text, the model or the server changed: what is drawn is out of date. Null: nothing is shown any more. */
   | { readonly type: 'changed'; readonly target: PanelTarget | null }
   | { readonly type: 'view'; readonly view: View }
@@ -95,9 +110,10 @@ export type SaveFormat = 'svg' | 'png' | 'csv';
 export const saveFormats: readonly SaveFormat[] = ['svg', 'png', 'csv'];
 
 /** Commands that a panel may ask for; anything else is ignored. */
-export type PanelCommand = 'showAttention' | 'selectHead' | 'restartServer' | 'showLogs' | 'cannotSave';
+export type PanelCommand = 'compareWith' | 'showAttention' | 'selectHead' | 'restartServer' | 'showLogs' | 'cannotSave';
 
 export const panelCommands: readonly PanelCommand[] = [
+  'compareWith',
   'showAttention',
   'selectHead',
   'restartServer',
@@ -129,8 +145,18 @@ export const isView = (value: unknown): value is View =>
 export const isPanelTarget = (value: unknown): value is PanelTarget =>
   isObject(value) && typeof value.uri === 'string' && typeof value.name === 'string' && isRange(value.range);
 
+export const isComparison = (value: unknown): value is Comparison => {
+  if (!isObject(value)) return false;
+  if (value.kind === 'text') return isPanelTarget(value.target);
+  if (value.kind === 'model') return typeof value.model === 'string';
+  return value.kind === 'saved' || value.kind === 'head';
+};
+
 export const isPanelState = (value: unknown): value is PanelState =>
-  isObject(value) && isPanelTarget(value.target) && isView(value.view);
+  isObject(value) &&
+  isPanelTarget(value.target) &&
+  isView(value.view) &&
+  (value.comparison === undefined || isComparison(value.comparison));
 
 export const isTab = (value: unknown): value is Tab => isOneOf(value, tabs);
 
@@ -169,6 +195,8 @@ export function isToPanel(value: unknown): value is ToPanel {
       return value.target === null || isPanelTarget(value.target);
     case 'view':
       return isView(value.view);
+    case 'comparison':
+      return value.comparison === null || isComparison(value.comparison);
     case 'tab':
       return isTab(value.tab);
     case 'settings':

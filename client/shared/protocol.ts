@@ -18,6 +18,10 @@ export interface Range {
 export interface Scope {
   readonly textDocument: { readonly uri: string };
   readonly range: Range;
+  /** A model beside that of the settings. */
+  readonly model?: string;
+  /** True: a text without a pair gets the target that the encoder-decoder writes itself. */
+  readonly generate?: boolean;
 }
 
 export type Pick = number | 'mean';
@@ -104,6 +108,8 @@ export interface TokensResult extends Result {
   readonly tokens: readonly Token[];
   /** Tokens of the decoder's text in an encoder-decoder. */
   readonly targetTokens?: readonly Token[];
+  /** True: the model has written the target; its tokens have no range. */
+  readonly generated?: boolean;
   readonly stacks: readonly StackInfo[];
 }
 

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { ExecuteCommandRequest } from 'vscode-languageclient/node';
 import { isRange, type Tab } from '../shared/panel.js';
 import { isDrawable, type Range } from '../shared/protocol.js';
+import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
 import type { Panels } from './panels.js';
 import { isServed, type Server, ServerError } from './server.js';
@@ -17,14 +18,15 @@ export interface CommandHost {
   readonly panels: Panels;
   readonly status: StatusItems;
   readonly tints: Tints;
+  readonly comparisons: ComparisonPicker;
 }
 
 export function registerCommands(host: CommandHost): vscode.Disposable {
-  const { server, shown, view, panels, status, tints } = host;
+  const { server, shown, view, panels, status, tints, comparisons } = host;
   const openPanel = (tab: Tab) => {
     const editor = servedEditor(shown);
     if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
-    panels.open(editor.document, tab);
+    return panels.open(editor.document, tab);
   };
   const commands: Record<string, (argument?: unknown) => Promise<void> | void> = {
     showAttention: () => {
@@ -41,11 +43,18 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       if (isPlace(place)) await showPlace(place, shown);
       openPanel('heatmap');
     },
-    openModelView: () => openPanel('model'),
-    openHeadView: () => openPanel('head'),
-    openRowView: () => openPanel('row'),
-    openNeuronView: () => openPanel('neuron'),
-    openCompareView: () => openPanel('compare'),
+    openModelView: () => void openPanel('model'),
+    openHeadView: () => void openPanel('head'),
+    openRowView: () => void openPanel('row'),
+    openNeuronView: () => void openPanel('neuron'),
+    openCompareView: () => void openPanel('compare'),
+    compareWith: () => openPanel('compare').pickComparison(),
+    selectForCompare: () => {
+      const editor = servedEditor(shown);
+      const [range] = askedRanges(editor);
+      const { uri } = editor.document;
+      if (range) comparisons.select({ uri: uri.toString(), name: nameOf(uri), range: plain(range) });
+    },
     selectHead: async () => {
       await server.start();
       const model = status.model ?? (await askModel(server));

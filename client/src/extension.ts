@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { isDrawable } from '../shared/protocol.js';
 import { registerCommands, showFailure } from './commands.js';
+import { ComparisonPicker } from './comparison-picker.js';
 import { CurrentView } from './current-view.js';
 import { hoverGate } from './hover-gate.js';
 import { OverviewTree } from './overview-tree.js';
@@ -9,6 +10,7 @@ import { Server, ServerError } from './server.js';
 import { configuredView, serverSettings } from './settings.js';
 import { ShownTexts } from './shown-texts.js';
 import { StatusItems } from './status-items.js';
+import { TextVersions } from './text-versions.js';
 import { TintDecorations } from './tint-decorations.js';
 import { Tints } from './tints.js';
 
@@ -28,7 +30,17 @@ export function activate(context: vscode.ExtensionContext): void {
   const decorations = new TintDecorations();
   const tints = new Tints(server, shown, view, decorations);
   const status = new StatusItems(server, tints, shown, view);
-  const panels = new Panels({ extensionUri: context.extensionUri, server, shown, view, decorations });
+  const versions = new TextVersions();
+  const comparisons = new ComparisonPicker(shown, versions, context.workspaceState);
+  const panels = new Panels({
+    extensionUri: context.extensionUri,
+    server,
+    shown,
+    view,
+    decorations,
+    versions,
+    comparisons,
+  });
 
   // The same failure is told once; the status item keeps saying it until an answer comes.
   let told: string | undefined;
@@ -47,9 +59,10 @@ export function activate(context: vscode.ExtensionContext): void {
     decorations,
     tints,
     status,
+    versions,
     panels,
     new OverviewTree(server, shown, view, status),
-    registerCommands({ server, shown, view, panels, status, tints }),
+    registerCommands({ server, shown, view, panels, status, tints, comparisons }),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {

@@ -1,6 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as vscode from 'vscode';
 import {
+  type Comparison,
   type FromPanel,
   isFromPanel,
   isPanelState,
@@ -11,12 +12,16 @@ import {
   type ToPanel,
 } from '../shared/panel.js';
 import type { Range, Scope, View } from '../shared/protocol.js';
+import { showFailure } from './commands.js';
+import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
 import { panelHtml } from './panel-html.js';
 import { panelStrings } from './panel-strings.js';
-import { isServed, type Server } from './server.js';
+import { isServed, type Server, ServerError } from './server.js';
 import { panelSettings } from './settings.js';
-import type { ShownTexts } from './shown-texts.js';
+import type { ShownText, ShownTexts } from './shown-texts.js';
+import { shiftRange } from './text-ranges.js';
+import type { TextVersions } from './text-versions.js';
 import { type TintDecorations, toRange } from './tint-decorations.js';
 
 export const panelType = 'attentionLens.panel';
@@ -30,6 +35,8 @@ export interface PanelHost {
   readonly shown: ShownTexts;
   readonly view: CurrentView;
   readonly decorations: TintDecorations;
+  readonly versions: TextVersions;
+  readonly comparisons: ComparisonPicker;
 }
 
 /** The panels, one per document. */
@@ -38,12 +45,14 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(private readonly host: PanelHost) {
-    const { shown, view, server } = host;
+    const { shown, view, server, versions } = host;
     this.subscriptions = [
       vscode.window.registerWebviewPanelSerializer(panelType, this),
       shown.onDidChange(({ uri, change }) => this.panels.get(uri.toString())?.textChanged(change === 'edit')),
       view.onDidChange(value => this.each(panel => panel.viewChanged(value))),
       server.onDidRun(() => this.each(panel => panel.textChanged(false))),
+      versions.onDidUpdate(uri => this.panels.get(uri.toString())?.textChanged(false)),
+      vscode.workspace.onDidChangeTextDocument(event => this.each(panel => panel.comparedTextChanged(event))),
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) =>
         this.panels.get(textEditor.document.uri.toString())?.cursorMoved(textEditor),
       ),
@@ -53,11 +62,11 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
     ];
   }
 
-  open(document: vscode.TextDocument, tab: Tab): void {
+  open(document: vscode.TextDocument, tab: Tab): Panel {
     const known = this.panels.get(document.uri.toString());
     if (known) {
       known.reveal(tab);
-      return;
+      return known;
     }
     const panel = vscode.window.createWebviewPanel(
       panelType,
@@ -65,7 +74,7 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
       { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
       {},
     );
-    this.adopt(panel, document.uri, tab);
+    return this.adopt(panel, document.uri, null, tab);
   }
 
   /** After a window reload: the state says which text was shown, and it is shown again. */
@@ -80,16 +89,18 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
       if (!isServed(document)) throw new Error('not a text document');
       this.host.view.set(state.view);
       if (this.host.shown.of(uri).length === 0) this.host.shown.show(uri, [state.target.range]);
-      this.adopt(panel, uri);
+      this.adopt(panel, uri, state.comparison ?? null);
     } catch {
       // The file is gone: so is what the panel was about.
       panel.dispose();
     }
   }
 
-  private adopt(panel: vscode.WebviewPanel, uri: vscode.Uri, tab?: Tab): void {
+  private adopt(panel: vscode.WebviewPanel, uri: vscode.Uri, comparison: Comparison | null, tab?: Tab): Panel {
     const key = uri.toString();
-    this.panels.set(key, new Panel(panel, uri, this.host, tab, () => this.panels.delete(key)));
+    const adopted = new Panel(panel, uri, this.host, comparison, tab, () => this.panels.delete(key));
+    this.panels.set(key, adopted);
+    return adopted;
   }
 
   /** Clears pictures that no longer hold, such as after a change of model. */
@@ -107,8 +118,6 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
   }
 }
 
-const nameOf = (uri: vscode.Uri): string => uri.path.split('/').at(-1) ?? uri.toString();
-
 /** One webview panel: forwards questions to the server, decodes the answers, links panel and editor. */
 class Panel implements vscode.Disposable {
   private readonly running = new Map<number, vscode.CancellationTokenSource>();
@@ -120,6 +129,8 @@ class Panel implements vscode.Disposable {
     private readonly panel: vscode.WebviewPanel,
     private readonly uri: vscode.Uri,
     private readonly host: PanelHost,
+    /** Null: the text is compared with itself, by another layer or head. */
+    private comparison: Comparison | null,
     /** The view to open with, once: after that the panel's own state says which. */
     private firstTab: Tab | undefined,
     onDispose: () => void,
@@ -156,6 +167,27 @@ class Panel implements vscode.Disposable {
     const tell = () => this.post({ type: 'changed', target: this.target() });
     if (isEdit) this.editTimer = setTimeout(tell, editDelay);
     else tell();
+  }
+
+  /** Asks what the text is to be compared with. */
+  async pickComparison(): Promise<void> {
+    const picked = await this.host.comparisons.pick(this.uri, this.shownText()?.id);
+    if (picked !== undefined) this.compare(picked);
+  }
+
+  /** The range of a text that this one is compared with stays on its text. */
+  comparedTextChanged({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+    if (this.comparison?.kind !== 'text' || contentChanges.length === 0) return;
+    const { target } = this.comparison;
+    if (target.uri !== document.uri.toString()) return;
+    this.comparison = { kind: 'text', target: { ...target, range: shiftRange(target.range, contentChanges) } };
+    this.post({ type: 'comparison', comparison: this.comparison });
+    this.textChanged(true);
+  }
+
+  private compare(comparison: Comparison | null): void {
+    this.comparison = comparison;
+    this.post({ type: 'comparison', comparison });
   }
 
   viewChanged(view: View): void {
@@ -203,6 +235,7 @@ class Panel implements vscode.Disposable {
           ...(this.firstTab ? { tab: this.firstTab } : {}),
         });
         this.firstTab = undefined;
+        this.post({ type: 'comparison', comparison: this.comparison });
         this.post({ type: 'changed', target: this.target() });
         const editor = this.editors()[0];
         if (editor) this.cursorMoved(editor);
@@ -233,6 +266,8 @@ class Panel implements vscode.Disposable {
               'This view cannot be saved in that format; zoom in until each cell is one token, or choose another format.',
             ),
           );
+        } else if (message.command === 'compareWith') {
+          this.pickComparison().catch((error: unknown) => showFailure(this.host.server.log, error));
         } else void vscode.commands.executeCommand(`attentionLens.${message.command}`);
         break;
     }
@@ -247,11 +282,12 @@ class Panel implements vscode.Disposable {
     const source = new vscode.CancellationTokenSource();
     this.running.set(id, source);
     try {
-      const scope: Scope = { textDocument: { uri: this.uri.toString() }, range: text.asked };
+      const { side, ...asked } = params as { readonly side?: unknown };
+      const scope = side === 'other' ? await this.otherScope(text) : this.scopeOf(text);
       const result = await this.host.server.request(
         `attentionLens/${method}`,
         // The panel's own type ties these parameters to the method; here they are passed on as they are.
-        { ...params, scope } as never,
+        { ...asked, scope } as never,
         source.token,
       );
       if (result) this.post({ type: 'reply', id, result: withBuffers(result) });
@@ -261,6 +297,34 @@ class Panel implements vscode.Disposable {
     } finally {
       this.running.delete(id);
       source.dispose();
+    }
+  }
+
+  private scopeOf(text: ShownText): Scope {
+    return { textDocument: { uri: this.uri.toString() }, range: text.asked };
+  }
+
+  /** What the text is compared with. */
+  private async otherScope(text: ShownText): Promise<Scope> {
+    switch (this.comparison?.kind) {
+      case 'model':
+        return { ...this.scopeOf(text), model: this.comparison.model };
+      case 'text': {
+        const { uri, name, range } = this.comparison.target;
+        try {
+          await vscode.workspace.openTextDocument(vscode.Uri.parse(uri, true));
+        } catch {
+          throw new ServerError(vscode.l10n.t('{0} is not there any more; choose another text.', name));
+        }
+        return { textDocument: { uri }, range };
+      }
+      case 'saved':
+      case 'head': {
+        const document = await vscode.workspace.openTextDocument(this.uri);
+        return this.host.versions.scopeOf(document, text, this.comparison.kind);
+      }
+      default:
+        return this.scopeOf(text);
     }
   }
 

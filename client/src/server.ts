@@ -25,6 +25,9 @@ export const documentSelector = [
   { scheme: 'vscode-userdata' },
 ];
 
+/** Documents of this extension that hold another version of a file (see text-versions.ts). */
+export const versionScheme = 'attentionlens-version';
+
 export const isServed = (document: vscode.TextDocument): boolean =>
   documentSelector.some(filter => filter.scheme === document.uri.scheme);
 
@@ -152,7 +155,7 @@ export class Server implements vscode.Disposable {
     const { command, args } = serverCommand(file);
     const executable: Executable = { command, args: [...args] };
     const client = new LanguageClient(section, 'AttentionLens', executable, {
-      documentSelector,
+      documentSelector: [...documentSelector, { scheme: versionScheme }],
       initializationOptions: this.settings(),
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,

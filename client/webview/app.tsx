@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import {
+  type Comparison,
   type PanelSettings,
   type PanelTarget,
   type SaveFormat,
@@ -7,7 +8,8 @@ import {
   type ToPanel,
   tabs,
 } from '../shared/panel.js';
-import type { Position, StackInfo, Token, TokensResult, View } from '../shared/protocol.js';
+import type { Position, Token, View } from '../shared/protocol.js';
+import { axesOf } from './axes.js';
 import type { Exporter } from './export.js';
 import { Empty, Failure, Loading } from './notice.js';
 import { type Mark, type Panel, PanelContext } from './panel-context.js';
@@ -54,6 +56,7 @@ export function App(props: AppProps) {
   const [cursor, setCursor] = useState<Position | null>(null);
   const [pinned, setPinned] = useState<Token | null>(null);
   const [isBusy, setBusy] = useState(false);
+  const [comparison, setComparison] = useState<Comparison | null>(null);
 
   useEffect(() => {
     props.listen(event => {
@@ -75,13 +78,17 @@ export function App(props: AppProps) {
         case 'tab':
           setTab(event.tab);
           break;
+        case 'comparison':
+          setComparison(event.comparison);
+          setGeneration(now => now + 1);
+          break;
       }
     });
   }, [props.listen]);
 
   useEffect(() => {
-    if (target) transport.api.setState({ target, view, tab });
-  }, [transport, target, view, tab]);
+    if (target) transport.api.setState({ target, view, tab, ...(comparison ? { comparison } : {}) });
+  }, [transport, target, view, tab, comparison]);
 
   const tokens = useQuestion(transport, 'tokens', target ? {} : null, generation);
   const axes = useMemo(() => axesOf(tokens.value, view), [tokens.value, view.stack]);
@@ -160,6 +167,7 @@ export function App(props: AppProps) {
       open: setTab,
       setBusy,
       setExporter,
+      comparison,
     };
     const Body = views[tab];
     return (
@@ -244,28 +252,6 @@ function TabButton({ name, isActive, onOpen }: TabButtonProps) {
       {t(tabNames[name])}
     </button>
   );
-}
-
-interface Axes {
-  readonly stack: StackInfo;
-  readonly queries: readonly Token[];
-  readonly keys: readonly Token[];
-}
-
-/** Which tokens look and which are looked at. */
-function axesOf(result: TokensResult | null, view: View): Axes | null {
-  const stack = result?.stacks.find(({ kind }) => kind === view.stack) ?? result?.stacks[0];
-  if (!result || !stack) return null;
-  const target = result.targetTokens ?? result.tokens;
-  switch (stack.kind) {
-    case 'encoder':
-    case 'vision':
-      return { stack, queries: result.tokens, keys: result.tokens };
-    case 'decoder':
-      return { stack, queries: target, keys: target };
-    case 'cross':
-      return { stack, queries: target, keys: result.tokens };
-  }
 }
 
 /** A pinned token after an edit: the nearest one with the same text. */

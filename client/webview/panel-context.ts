@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { PanelSettings, Tab } from '../shared/panel.js';
+import type { Comparison, PanelSettings, Tab } from '../shared/panel.js';
 import type { ModelSummary, StackInfo, Token, View } from '../shared/protocol.js';
 import type { Exporter } from './export.js';
 import type { Theme } from './theme.js';
@@ -43,6 +43,8 @@ export interface Panel {
   readonly choose: (mark: Mark) => void;
   readonly open: (tab: Tab) => void;
   readonly setExporter: (exporter: Exporter) => void;
+  /** Null: the text is compared with itself. */
+  readonly comparison: Comparison | null;
   /** Says that what a view draws is being replaced. */
   readonly setBusy: (isBusy: boolean) => void;
 }

@@ -41,6 +41,11 @@ internal sealed class TestModel(string architecture) : IModelRunner
             : [cls, .. Words(text, 0), sep, .. Words(pair, 1), sep with { TypeId = 1 }]);
     }
 
+    public string Spelling(int id) => $"w{id}";
+
+    public AttentionTrace Generate(ModelInput input, int maxTokens, Keep keep, CancellationToken cancellation) =>
+        model.Generate(input, maxTokens, keep, cancellation: cancellation).Trace;
+
     public AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation)
     {
         Interlocked.Increment(ref passes);

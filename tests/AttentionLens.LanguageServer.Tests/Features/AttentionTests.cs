@@ -396,6 +396,42 @@ public sealed class AttentionTests
     }
 
     [Fact]
+    public async Task A_source_alone_gets_the_target_that_the_model_writes()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync("marian");
+        await using (client)
+        {
+            await client.Open("a b c");
+            JsonObject scope = TestClient.Scope(TestClient.Range(0, 0, 0, 5));
+            scope["generate"] = true;
+            JsonNode tokens = await client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope.DeepClone() });
+            Assert.True((bool)tokens["generated"]!);
+            AttentionTrace trace = model.Generate(
+                new ModelInput { InputIds = model.Encode("a b c", null, default).Ids() }, 16 + (2 * 5), Keep.Attention, default);
+            Assert.Equal(trace.Input.DecoderInputIds!, tokens["targetTokens"]!.AsArray().Select(static t => (int)t!["id"]!));
+            Assert.Equal("w119", (string?)tokens["targetTokens"]![0]!["text"]); // the decoder's start
+            Assert.True((bool)tokens["targetTokens"]![0]!["special"]!);
+            Assert.All(tokens["targetTokens"]!.AsArray(), static token => Assert.Null(token!["range"]));
+
+            JsonNode row = await client.Request("attentionLens/row", new JsonObject
+            {
+                ["scope"] = scope.DeepClone(),
+                ["query"] = 1,
+                ["view"] = JsonNode.Parse("""{"layer":2,"head":1,"stack":"cross"}"""),
+            });
+            float[] expected = new float[5];
+            trace.Stack(AttentionKind.Cross)!.Row(2, 1, 1, expected);
+            AssertClose(expected, Floats(row["weights"]!));
+
+            // Without the wish the same text is a source alone, whatever is cached.
+            scope.Remove("generate");
+            JsonNode alone = await client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope });
+            Assert.Null(alone["targetTokens"]);
+            Assert.Null(alone["generated"]);
+        }
+    }
+
+    [Fact]
     public async Task Methods_are_listed_and_an_unknown_one_is_refused()
     {
         (TestClient client, _) = await TestClient.StartAsync();

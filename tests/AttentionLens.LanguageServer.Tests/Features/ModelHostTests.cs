@@ -83,6 +83,46 @@ public sealed class ModelHostTests
     }
 
     [Fact]
+    public async Task A_question_may_name_another_model_and_the_two_asked_for_last_stay()
+    {
+        var models = new Dictionary<string, TestModel> { [""] = new("bert"), ["a"] = new("gpt2"), ["b"] = new("roberta"), ["c"] = new("distilbert") };
+        bool there = false;
+        var clock = new ManualClock();
+        var loader = new TestLoader(choice => choice.Name != "gone" ? models[choice.Name] : there ? new TestModel("bert") : throw new ModelMissingException("Nothing there."));
+        await using var client = new TestClient(loader, clock);
+        await client.InitializeAsync();
+        await client.Open("some text");
+        Assert.Equal("bert", await NameOf(null));
+        Assert.Equal("gpt2", await NameOf("a"));
+        Assert.Equal("roberta", await NameOf("b"));
+        Assert.Equal("gpt2", await NameOf("a"));
+        Assert.Equal("bert", await NameOf(""));
+        Assert.Equal(3, loader.Loads); // none twice
+        Assert.Equal("distilbert", await NameOf("c"));
+        Assert.True(models["b"].Disposed);
+        Assert.False(models["a"].Disposed || models[""].Disposed);
+
+        Assert.Equal("modelMissing", (string?)(await Ask("gone"))["status"]);
+        Assert.Equal("modelMissing", (string?)(await Ask("gone"))["status"]);
+        Assert.Equal(5, loader.Loads); // a failure is not repeated at once
+        there = true;
+        clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal("bert", await NameOf("gone"));
+        await client.ShutdownAsync();
+        Assert.All(models.Values, static model => Assert.True(model.Disposed));
+
+        async Task<string?> NameOf(string? model) => (string?)(await Ask(model))["model"]!["name"];
+
+        Task<JsonNode> Ask(string? model)
+        {
+            JsonObject scope = TestClient.Scope(TestClient.Range(0, 0, 0, 0));
+            if (model is not null)
+                scope["model"] = model;
+            return client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope });
+        }
+    }
+
+    [Fact]
     public async Task A_long_load_shows_progress_that_can_be_cancelled_and_is_taken_up_again()
     {
         var clock = new ManualClock();

@@ -1,7 +1,7 @@
 // The extension host of a panel, as a function that runs inside the test page. It must not refer to anything outside
 // itself: it is sent to the browser as text.
-import type { FromPanel, Tab, ToPanel } from '../../../client/shared/panel.js';
-import type { HeadProfile, StackInfo, Token, View } from '../../../client/shared/protocol.js';
+import type { Comparison, FromPanel, Tab, ToPanel } from '../../../client/shared/panel.js';
+import type { HeadProfile, Token, View } from '../../../client/shared/protocol.js';
 
 export interface Scenario {
   readonly words: readonly string[];
@@ -16,6 +16,8 @@ export interface Scenario {
   /** The view that the panel opens with. */
   readonly tab?: Tab;
   readonly strings?: Record<string, string>;
+  /** What the text is compared with, and its words, as many layers and heads as the model has. */
+  readonly other?: { readonly comparison: Comparison; readonly words: readonly string[]; readonly problem?: string };
 }
 
 export interface FakeHost {
@@ -25,13 +27,14 @@ export interface FakeHost {
   bytes: number;
   readonly post: (message: ToPanel) => void;
   weight(layer: number | 'mean', head: number | 'mean', query: number, key: number): number;
+  otherWeight(layer: number | 'mean', head: number | 'mean', query: number, key: number): number;
 }
 
 declare global {
   interface Window {
     axe: { run(): Promise<{ violations: { id: string; impact?: string | null; nodes: { html: string }[] }[] }> };
     fakeHost: FakeHost;
-    acquireVsCodeApi: () => unknown;
+    acquireVsCodeApi: () => { getState(): unknown };
   }
 }
 
@@ -44,74 +47,79 @@ export function installFakeHost(scenario: Scenario): void {
       },
     });
   }
-  const words = ['[CLS]', ...scenario.words, '[SEP]'];
-  const count = words.length;
   const isCausal = scenario.kind === 'decoder';
-  let column = 0;
-  const tokens: Token[] = words.map((text, index) => {
-    const special = index === 0 || index === count - 1;
-    const start = column;
-    if (!special) column += text.replace('##', '').length + (words[index + 1]?.startsWith('##') ? 0 : 1);
-    const end = start + text.replace('##', '').length;
-    const range = special ? null : { start: { line: 0, character: start }, end: { line: 0, character: end } };
-    return { index, id: 1000 + index, text, range, special, typeId: 0 };
-  });
+  const textOf = (inner: readonly string[]) => {
+    const words = ['[CLS]', ...inner, '[SEP]'];
+    const count = words.length;
+    let column = 0;
+    const tokens: Token[] = words.map((text, index) => {
+      const special = index === 0 || index === count - 1;
+      const start = column;
+      if (!special) column += text.replace('##', '').length + (words[index + 1]?.startsWith('##') ? 0 : 1);
+      const end = start + text.replace('##', '').length;
+      const range = special ? null : { start: { line: 0, character: start }, end: { line: 0, character: end } };
+      return { index, id: 1000 + index, text, range, special, typeId: 0 };
+    });
 
-  // Head kinds that real models have: previous token, next, itself, first token, separator, same word, broad.
-  const score = (layer: number, head: number, query: number, key: number): number => {
-    const noise =
-      Math.sin(12.9898 * (query + 1) + 78.233 * (key + 1) + 37.719 * (layer + 1) + 4.581 * (head + 1)) * 43758.5453;
-    const random = noise - Math.floor(noise);
-    switch ((layer * 5 + head) % 7) {
-      case 0:
-        return (key === query - 1 ? 5 : 0) + random;
-      case 1:
-        return (key === query + 1 ? 4 : 0) + random;
-      case 2:
-        return (key === query ? 3.5 : 0) + random;
-      case 3:
-        return (key === 0 ? 6 : 0) + random;
-      case 4:
-        return (key === count - 1 ? 5 : 0) + 1.5 * random;
-      case 5:
-        return (words[key] === words[query] ? 4 : 0) + 2 * random;
-      default:
-        return 3 * random - Math.abs(query - key) / 40;
-    }
-  };
-  const rowOfHead = (layer: number, head: number, query: number): Float32Array => {
-    const row = new Float32Array(count);
-    let sum = 0;
-    for (let key = 0; key < count; key++) {
-      row[key] = isCausal && key > query ? 0 : Math.exp(score(layer, head, query, key));
-      sum += row[key] ?? 0;
-    }
-    return row.map(value => value / sum);
-  };
-  const picked = (pick: number | 'mean', all: number) =>
-    pick === 'mean' ? Array.from({ length: all }, (_, index) => index) : [pick];
-  const cache = new Map<string, Float32Array>();
-  const rowOf = (view: View, query: number): Float32Array => {
-    const key = `${view.layer}/${view.head}/${query}`;
-    const known = cache.get(key);
-    if (known) return known;
-    const sum = new Float32Array(count);
-    let heads = 0;
-    for (const layer of picked(view.layer, scenario.layers)) {
-      for (const head of picked(view.head, scenario.heads)) {
-        heads++;
-        rowOfHead(layer, head, query).forEach((value, index) => {
-          sum[index] = (sum[index] ?? 0) + value;
-        });
+    // Head kinds that real models have: previous token, next, itself, first token, separator, same word, broad.
+    const score = (layer: number, head: number, query: number, key: number): number => {
+      const noise =
+        Math.sin(12.9898 * (query + 1) + 78.233 * (key + 1) + 37.719 * (layer + 1) + 4.581 * (head + 1)) * 43758.5453;
+      const random = noise - Math.floor(noise);
+      switch ((layer * 5 + head) % 7) {
+        case 0:
+          return (key === query - 1 ? 5 : 0) + random;
+        case 1:
+          return (key === query + 1 ? 4 : 0) + random;
+        case 2:
+          return (key === query ? 3.5 : 0) + random;
+        case 3:
+          return (key === 0 ? 6 : 0) + random;
+        case 4:
+          return (key === count - 1 ? 5 : 0) + 1.5 * random;
+        case 5:
+          return (words[key] === words[query] ? 4 : 0) + 2 * random;
+        default:
+          return 3 * random - Math.abs(query - key) / 40;
       }
-    }
-    const row = sum.map(value => value / heads);
-    cache.set(key, row);
-    return row;
-  };
+    };
+    const rowOfHead = (layer: number, head: number, query: number): Float32Array => {
+      const row = new Float32Array(count);
+      let sum = 0;
+      for (let key = 0; key < count; key++) {
+        row[key] = isCausal && key > query ? 0 : Math.exp(score(layer, head, query, key));
+        sum += row[key] ?? 0;
+      }
+      return row.map(value => value / sum);
+    };
+    const picked = (pick: number | 'mean', all: number) =>
+      pick === 'mean' ? Array.from({ length: all }, (_, index) => index) : [pick];
+    const cache = new Map<string, Float32Array>();
+    const rowOf = (view: View, query: number): Float32Array => {
+      const key = `${view.layer}/${view.head}/${query}`;
+      const known = cache.get(key);
+      if (known) return known;
+      const sum = new Float32Array(count);
+      let heads = 0;
+      for (const layer of picked(view.layer, scenario.layers)) {
+        for (const head of picked(view.head, scenario.heads)) {
+          heads++;
+          rowOfHead(layer, head, query).forEach((value, index) => {
+            sum[index] = (sum[index] ?? 0) + value;
+          });
+        }
+      }
+      const row = sum.map(value => value / heads);
+      cache.set(key, row);
+      return row;
+    };
 
+    return { words, tokens, count, score, rowOf };
+  };
   const kind = scenario.kind ?? 'encoder';
-  const stacks: StackInfo[] = [{ kind, layers: scenario.layers, heads: scenario.heads, queries: count, keys: count }];
+  const own = textOf(scenario.words);
+  const compared = scenario.other ? textOf(scenario.other.words) : own;
+  type Text = typeof own;
   const target = {
     uri: 'file:///corpus/sample.txt',
     name: 'sample.txt',
@@ -119,14 +127,21 @@ export function installFakeHost(scenario: Scenario): void {
   };
   const host: FakeHost = {
     sent: [],
-    words,
+    words: own.words,
     bytes: 0,
     post: message => window.postMessage(message, '*'),
-    weight: (layer, head, query, key) => rowOf({ layer, head }, query)[key] ?? 0,
+    weight: (layer, head, query, key) => own.rowOf({ layer, head }, query)[key] ?? 0,
+    otherWeight: (layer, head, query, key) => compared.rowOf({ layer, head }, query)[key] ?? 0,
   };
   window.fakeHost = host;
 
-  const block = (view: View, rows: readonly number[], columns: readonly number[], size: readonly number[]) => {
+  const block = (
+    { rowOf }: Text,
+    view: View,
+    rows: readonly number[],
+    columns: readonly number[],
+    size: readonly number[],
+  ) => {
     const [r0 = 0, r1 = 0] = rows;
     const [c0 = 0, c1 = 0] = columns;
     const [height = 1, width = 1] = size;
@@ -142,7 +157,7 @@ export function installFakeHost(scenario: Scenario): void {
     return values;
   };
 
-  const profileOf = (view: View): HeadProfile => {
+  const profileOf = ({ rowOf, count, words }: Text, view: View): HeadProfile => {
     const sums = { entropy: 0, max: 0, meanDistance: 0, first: 0, separators: 0, previous: 0, next: 0, same: 0 };
     for (let query = 0; query < count; query++) {
       const row = rowOf(view, query);
@@ -173,7 +188,11 @@ export function installFakeHost(scenario: Scenario): void {
 
   // biome-ignore lint/suspicious/noExplicitAny: the questions are checked by the panel's own types
   const answer = (method: string, params: any): unknown => {
-    const base = { version: 1, status: 'ok' };
+    const isOther = params.side === 'other';
+    const text = isOther ? compared : own;
+    const { tokens, count, score, rowOf } = text;
+    const base = { version: isOther ? 7 : 1, status: 'ok' };
+    if (isOther && scenario.other?.problem) return { version: 7, status: 'failed', message: scenario.other.problem };
     if (scenario.answers === 'failed') {
       return { version: 1, status: 'failed', message: 'The model folder has no file model.safetensors.' };
     }
@@ -194,12 +213,12 @@ export function installFakeHost(scenario: Scenario): void {
             maxPositions: 512,
           },
           tokens,
-          stacks,
+          stacks: [{ kind, layers: scenario.layers, heads: scenario.heads, queries: count, keys: count }],
         };
       case 'row':
         return { ...base, weights: rowOf(params.view, params.query).slice().buffer };
       case 'tile': {
-        const values = block(params.view, params.rows, params.columns, params.size);
+        const values = block(text, params.view, params.rows, params.columns, params.size);
         return { ...base, data: values.buffer, shape: params.size, max: values.reduce((a, b) => Math.max(a, b), 0) };
       }
       case 'score': {
@@ -225,12 +244,12 @@ export function installFakeHost(scenario: Scenario): void {
         const data = new Uint8Array(layers * heads * size * size);
         const profiles = Array.from({ length: layers }, (_, layer) =>
           Array.from({ length: heads }, (_, head) => {
-            const values = block({ layer, head }, [0, count], [0, count], [size, size]);
+            const values = block(text, { layer, head }, [0, count], [0, count], [size, size]);
             data.set(
               values.map(value => Math.round(value * 255)),
               (layer * heads + head) * size * size,
             );
-            return profileOf({ layer, head });
+            return profileOf(text, { layer, head });
           }),
         );
         return { ...base, data: data.buffer, shape: [layers, heads, size, size], stack: kind, profiles };
@@ -253,6 +272,7 @@ export function installFakeHost(scenario: Scenario): void {
         view: { layer: 0, head: 0 },
         ...(scenario.tab ? { tab: scenario.tab } : {}),
       });
+      host.post({ type: 'comparison', comparison: scenario.other?.comparison ?? null });
       host.post({ type: 'changed', target: scenario.answers === 'nothing-shown' ? null : target });
     } else if (message.type === 'request' && scenario.answers !== 'never') {
       const result = answer(message.method, message.params) as object;

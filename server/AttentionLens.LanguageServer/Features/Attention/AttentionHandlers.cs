@@ -27,6 +27,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Model = Summary(attention.Model),
             Tokens = Items(attention, attention.Text.Source),
             TargetTokens = attention.Text.Target.Length > 0 ? Items(attention, attention.Text.Target) : null,
+            Generated = attention.Text.Key.Generated ? true : null,
             Stacks = [.. attention.Trace.Stacks.Select(static s => new StackItem(SegmentAttention.NameOf(s.Kind), s.Layers, s.Heads, s.Queries, s.Keys))],
         }, cancellation);
 
@@ -107,7 +108,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         ModelInfo info;
         try
         {
-            info = (await service.Models.GetAsync(cancellation).ConfigureAwait(false)).Runner.Info;
+            info = (await service.Models.GetAsync(null, cancellation).ConfigureAwait(false)).Runner.Info;
         }
 #pragma warning disable CA1031 // The reason becomes the answer.
         catch (Exception failure) when (!cancellation.IsCancellationRequested)

@@ -6,7 +6,9 @@ namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>What a question is about: a non-empty range is the text itself, an empty one means the document's segment at that position.</summary>
 /// <param name="Pair">A second text of the same document: the other sentence of a pair, or the target of an encoder-decoder.</param>
-internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range, TextRange? Pair = null);
+/// <param name="Model">A model beside that of the settings, named as there; absent = the settings'.</param>
+/// <param name="Generate">True: a text without a pair gets the target that the encoder-decoder writes itself, greedily.</param>
+internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range, TextRange? Pair = null, string? Model = null, bool Generate = false);
 
 /// <summary>Which weights are meant. Absent members take the settings' value.</summary>
 /// <param name="Stack">"encoder", "decoder" or "cross"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
@@ -102,6 +104,9 @@ internal sealed record TokensResult : AttentionResult
 
     /// <summary>Tokens of the decoder's text in an encoder-decoder; else absent.</summary>
     public TokenItem[]? TargetTokens { get; init; }
+
+    /// <summary>True: the model has written the target itself; its tokens have no place in a document.</summary>
+    public bool? Generated { get; init; }
 
     public StackItem[]? Stacks { get; init; }
 }

@@ -40,13 +40,13 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         }
         if (segment.Text.Contains('\0', StringComparison.Ordinal))
             throw new AttentionException(AttentionStatus.Failed, "The text holds NUL characters: this looks like a binary file, not text.");
-        HeldModel model = await models.GetAsync(cancellation).ConfigureAwait(false);
+        HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
         int at = document.Lines.Offset(focus ?? scope.Range.Start);
         int inText = at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
-        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, cancellation);
+        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, scope.Generate, cancellation);
         var question = new Question(method, document.Uri, document.Version);
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
-        return new SegmentAttention(document, state.Settings, segment, text, trace, model);
+        return new SegmentAttention(document, state.Settings, segment, text.WithTarget(model.Runner, trace), trace, model);
     }
 
     /// <summary>

@@ -28,9 +28,10 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
     /// <param name="segment">Text and, maybe, its pair.</param>
     /// <param name="focus">Where the user is, as an offset of the segment's text: a window is laid around it.</param>
     /// <param name="keep">What the method that is asked for needs.</param>
+    /// <param name="generate">An encoder-decoder writes the target that is not there.</param>
     /// <param name="cancellation">Checked by the tokenizer.</param>
     /// <exception cref="AttentionException">Nothing in it, or the model reads no text.</exception>
-    public static EncodedText Of(IModelRunner model, Segment segment, int focus, Keep keep, CancellationToken cancellation)
+    public static EncodedText Of(IModelRunner model, Segment segment, int focus, Keep keep, bool generate, CancellationToken cancellation)
     {
         ModelInfo info = model.Info;
         if (info.Kind is ModelKind.Vision)
@@ -75,8 +76,14 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
             TokenTypeIds = source.Any(static token => token.TypeId != 0) ? Array.ConvertAll(source, static token => token.TypeId) : null,
             DecoderInputIds = target.Length > 0 ? Array.ConvertAll(target, static token => token.Id) : null,
         };
-        return new EncodedText(source, target, input, notice, new TraceKey(info.Fingerprint, text, pair, from, window, keep));
+        bool generated = generate && pair is null && info.Kind == ModelKind.EncoderDecoder;
+        return new EncodedText(source, target, input, notice, new TraceKey(info.Fingerprint, text, pair, from, window, keep, generated));
     }
+
+    /// <summary>The same with the target that the model has written, where it has.</summary>
+    public EncodedText WithTarget(IModelRunner model, AttentionTrace trace) => Key.Generated && trace.Input.DecoderInputIds is { } ids
+        ? this with { Target = Array.ConvertAll(ids, id => new Token(id, model.Spelling(id), 0, 0, model.Info.DecoderStartToken == id || model.Info.EndTokens.Contains(id), -1, 0, -1)) }
+        : this;
 
     /// <summary>A fixed grid of pieces, so that moving the cursor inside one does not ask for another.</summary>
     private static (string Text, int From) Neighbourhood(string text, int focus, int limit)
@@ -143,7 +150,7 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
 }
 
 /// <summary>Equal keys mean equal traces: content, never a document or a version, so that undo and a second panel find what is known.</summary>
-internal sealed record TraceKey(string Model, string Text, string? Pair, int From, int Window, Keep Keep);
+internal sealed record TraceKey(string Model, string Text, string? Pair, int From, int Window, Keep Keep, bool Generated = false);
 
 /// <summary>Why there are no weights: a status of the protocol and one sentence.</summary>
 internal sealed class AttentionException(string status, string message) : Exception(message)

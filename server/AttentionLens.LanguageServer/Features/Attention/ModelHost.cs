@@ -18,7 +18,13 @@ internal interface IModelRunner : IDisposable
 
     TokenizedText Encode(string text, string? pair, CancellationToken cancellation);
 
+    /// <summary>How the vocabulary spells an id; empty where it does not.</summary>
+    string Spelling(int id);
+
     AttentionTrace Forward(ModelInput input, Keep keep, CancellationToken cancellation);
+
+    /// <summary>A pass in which an encoder-decoder writes the target itself.</summary>
+    AttentionTrace Generate(ModelInput input, int maxTokens, Keep keep, CancellationToken cancellation);
 }
 
 /// <summary>Which model the settings ask for.</summary>
@@ -92,13 +98,22 @@ internal sealed class HeldModel(IModelRunner runner)
     }
 }
 
-/// <summary>Loads the chosen model in the background, hands it out, and tries again after a failure: a missing model may appear later.</summary>
+/// <summary>
+/// Loads the chosen model in the background, hands it out, and tries again after a failure: a missing model may appear later. Models that questions
+/// name themselves are held beside it, the most recently used few.
+/// </summary>
 internal sealed class ModelHost(IModelLoader loader, Func<string, Action, ProgressScope> beginProgress, TimeProvider time, ILogger log) : IDisposable
 {
     /// <summary>A failed load is not repeated for every keystroke.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
+    /// <summary>Two more serve a comparison and a picture beside the text; each costs its weights in memory.</summary>
+    private const int MaxOthers = 2;
+
     private readonly Lock gate = new();
+
+    /// <summary>Most recently used first.</summary>
+    private readonly List<Attempt> others = [];
     private Attempt? current;
 
     /// <summary>One try to load one choice.</summary>
@@ -118,7 +133,14 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
 
     public ModelInfo? Info => Current?.Runner.Info;
 
-    public bool Loading => Last is { Result.Task.IsCompleted: false };
+    public bool Loading
+    {
+        get
+        {
+            lock (gate)
+                return others.Append(current).Any(static attempt => attempt is { Result.Task.IsCompleted: false });
+        }
+    }
 
     /// <summary>Why there is no model, in one sentence; null while there is or may be one.</summary>
     public string? Problem => Last?.Result.Task.Exception?.InnerException is { } failure ? Explain(failure) : null;
@@ -143,27 +165,33 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
         Start(choice);
     }
 
-    /// <summary>The chosen model.</summary>
+    /// <summary>The model that a question is about.</summary>
+    /// <param name="name">As in the settings; null = the chosen one.</param>
+    /// <param name="cancellation">Of the wait: loading goes on for whoever asks next.</param>
     /// <exception cref="ModelMissingException">And the other exceptions of <see cref="IModelLoader.Load"/>.</exception>
-    public async Task<HeldModel> GetAsync(CancellationToken cancellation)
+    public async Task<HeldModel> GetAsync(string? name, CancellationToken cancellation)
     {
         Attempt attempt;
         lock (gate)
             attempt = current ?? throw new ModelMissingException("No model has been chosen yet.");
-        if (attempt.Result.Task is { IsFaulted: true } && time.GetElapsedTime(attempt.FailedAt) >= RetryAfter)
+        if (name is not null && name != attempt.Choice.Name)
+            attempt = Other(attempt.Choice with { Name = name });
+        else if (MayRetry(attempt))
             attempt = Start(attempt.Choice, attempt);
         return await attempt.Result.Task.WaitAsync(cancellation).ConfigureAwait(false);
     }
 
     public void Dispose()
     {
-        Attempt? last;
+        Attempt?[] all;
         lock (gate)
         {
-            last = current;
+            all = [current, .. others];
             current = null;
+            others.Clear();
         }
-        Retire(last);
+        foreach (Attempt? attempt in all)
+            Retire(attempt);
     }
 
     /// <summary>One sentence for the user about any failure to load or run a model.</summary>
@@ -175,6 +203,34 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
         UnauthorizedAccessException or IOException => $"The model cannot be read: {failure.Message}",
         _ => "The model failed; the server's log says why.",
     };
+
+    private bool MayRetry(Attempt attempt) => attempt.Result.Task.IsFaulted && time.GetElapsedTime(attempt.FailedAt) >= RetryAfter;
+
+    /// <summary>A model beside the chosen one; the least recently used gives way.</summary>
+    private Attempt Other(ModelChoice choice)
+    {
+        Attempt attempt;
+        List<Attempt> gone = [];
+        lock (gate)
+        {
+            if (others.Find(other => other.Choice == choice) is { } known)
+            {
+                others.Remove(known);
+                others.Insert(0, known);
+                if (!MayRetry(known))
+                    return known;
+                gone.Add(known);
+                others.RemoveAt(0);
+            }
+            attempt = new Attempt(choice);
+            others.Insert(0, attempt);
+            gone.AddRange(others.Skip(MaxOthers));
+            others.RemoveRange(Math.Min(MaxOthers, others.Count), Math.Max(0, others.Count - MaxOthers));
+        }
+        gone.ForEach(Retire);
+        _ = Task.Run(() => Load(attempt));
+        return attempt;
+    }
 
     private Attempt Start(ModelChoice choice, Attempt? instead = null)
     {
@@ -201,7 +257,7 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
             var held = new HeldModel(loader.Load(attempt.Choice, progress, attempt.Cancel.Token));
             log.ModelLoaded(held.Runner.Info.Name, held.Runner.Info.ModelType, held.Runner.Info.Layers, held.Runner.Info.Heads);
             attempt.Result.SetResult(held);
-            if (Last != attempt)
+            if (!Holds(attempt))
                 held.Retire();
         }
 #pragma warning disable CA1031 // Whatever a model folder does to us, the server stays up and says so.
@@ -215,6 +271,12 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
         }
 #pragma warning restore CA1031
         Changed?.Invoke();
+    }
+
+    private bool Holds(Attempt attempt)
+    {
+        lock (gate)
+            return current == attempt || others.Contains(attempt);
     }
 
     private static void Retire(Attempt? attempt)
@@ -269,6 +331,8 @@ internal sealed class LocalModelLoader : IModelLoader
         public TokenizedText Encode(string text, string? pair, CancellationToken cancellation) =>
             tokenizer?.Encode(text, pair, cancellation: cancellation) ?? new TokenizedText([]);
 
+        public string Spelling(int id) => tokenizer?.IdToToken(id) ?? "";
+
         /// <summary>
         /// A decoder's rows do not depend on what follows them: after an edit only the rows behind it are computed, as long as the cache still
         /// holds the trace from before it.
@@ -284,6 +348,9 @@ internal sealed class LocalModelLoader : IModelLoader
             latest.SetTarget(trace);
             return trace;
         }
+
+        public AttentionTrace Generate(ModelInput input, int maxTokens, Keep keep, CancellationToken cancellation) =>
+            model.Generate(input, maxTokens, keep, cancellation: cancellation).Trace;
 
         public void Dispose() => model.Dispose();
     }

@@ -16,6 +16,9 @@ internal readonly record struct Question(string Method, string Uri, int Version)
 /// </summary>
 internal sealed class TraceService(ComputeLane lane, ByteCache<object, object> cache, Func<string, Action, ProgressScope> beginProgress)
 {
+    /// <summary>A model that never ends its text must be stopped; each token costs a pass over the decoder.</summary>
+    private const int MaxGenerated = 512;
+
     private readonly Lock gate = new();
     private readonly Dictionary<TraceKey, Flight> flights = [];
 
@@ -116,7 +119,9 @@ internal sealed class TraceService(ComputeLane lane, ByteCache<object, object> c
         {
             using HeldModel.Lease lease = model.Enter();
             using ProgressScope progress = beginProgress("AttentionLens: reading attention", () => CancelByUser(text.Key, flight));
-            AttentionTrace trace = model.Runner.Forward(text.Input, text.Key.Keep, cancellation);
+            AttentionTrace trace = text.Key.Generated
+                ? model.Runner.Generate(text.Input, Math.Min(MaxGenerated, 16 + (2 * text.Source.Length)), text.Key.Keep, cancellation)
+                : model.Runner.Forward(text.Input, text.Key.Keep, cancellation);
             cache.Add(text.Key, trace, trace.Bytes + (2L * text.Key.Text.Length));
             answer = asker => asker.Answer.TrySetResult(trace);
         }

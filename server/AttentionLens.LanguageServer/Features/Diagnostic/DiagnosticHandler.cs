@@ -70,7 +70,7 @@ internal sealed class DiagnosticHandler(ModelHost models)
             string? notice;
             try
             {
-                notice = EncodedText.Of(model, segment, 0, Keep.Attention, cancellation).Notice;
+                notice = EncodedText.Of(model, segment, 0, Keep.Attention, generate: false, cancellation).Notice;
             }
             catch (AttentionException)
             {
