@@ -22,6 +22,28 @@ export interface Scope {
   readonly model?: string;
   /** True: a text without a pair gets the target that the encoder-decoder writes itself. */
   readonly generate?: boolean;
+  readonly pair?: PairScope;
+}
+
+/** A second text, of this document or of another one. */
+export interface PairScope {
+  readonly range: Range;
+  readonly textDocument?: { readonly uri: string };
+  /** True: this text is the first one (the source of a translation), the scope's own the second. */
+  readonly source?: boolean;
+}
+
+/** The second text of a scope, when it stands in another document. */
+export interface PairedText {
+  readonly uri: string;
+  /** Of that document: an answer about another version of it is never painted. */
+  readonly version: number;
+  readonly range: Range;
+  readonly source: boolean;
+  /** In tints: its tokens, as in TintsResult. */
+  readonly tokens?: readonly number[];
+  readonly weights?: readonly number[];
+  readonly buckets?: readonly number[];
 }
 
 export type Pick = number | 'mean';
@@ -82,6 +104,7 @@ export interface TintsResult extends Result {
   /** Attention that went to tokens that are not shown. */
   readonly specialMass: number;
   readonly max: number;
+  readonly pair?: PairedText;
 }
 
 export interface Token {
@@ -92,6 +115,8 @@ export interface Token {
   readonly range: Range | null;
   readonly special: boolean;
   readonly typeId: number;
+  /** True: the range is one of the document of the result's pair. */
+  readonly inPair?: boolean;
 }
 
 export interface StackInfo {
@@ -111,6 +136,7 @@ export interface TokensResult extends Result {
   /** True: the model has written the target; its tokens have no range. */
   readonly generated?: boolean;
   readonly stacks: readonly StackInfo[];
+  readonly pair?: PairedText;
 }
 
 export interface RowParams {

@@ -92,6 +92,41 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       await execute(server, 'attentionLens.unpinQuery', { uri: editor.document.uri.toString() });
       tints.refreshAll();
     },
+    pairEditors: async () => {
+      const editor = servedEditor(shown);
+      const selected = editor.selections.filter(selection => !selection.isEmpty);
+      const [first, second] = selected;
+      if (first && second && selected.length === 2) {
+        shown.showPair({ uri: editor.document.uri, range: first }, { uri: editor.document.uri, range: second });
+        return;
+      }
+      const other = await pickOther(editor);
+      if (!other) return;
+      const [source, target] = [editor, other].map(({ document: { uri }, selection: range }) => ({ uri, range }));
+      if (!source || !target) return;
+      if (!source.range.isEmpty && !target.range.isEmpty) {
+        shown.showPair(source, target);
+        return;
+      }
+      if (!source.range.isEmpty || !target.range.isEmpty || editor.document === other.document) {
+        throw new ServerError(
+          vscode.l10n.t(
+            'Select text in both editors to pair the selections, or in neither to pair two documents line by line.',
+          ),
+        );
+      }
+      await execute(server, 'attentionLens.pairDocuments', {
+        source: source.uri.toString(),
+        target: target.uri.toString(),
+      });
+      shown.clear(target.uri);
+      shown.show(source.uri, [source.range]);
+    },
+    unpairEditor: async () => {
+      const { uri } = servedEditor(shown).document;
+      await execute(server, 'attentionLens.unpairDocument', { uri: uri.toString() });
+      shown.show(uri, askedRanges(servedEditor(shown)));
+    },
     restartServer: () =>
       vscode.window.withProgress(
         { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Restarting the AttentionLens server') },
@@ -109,6 +144,19 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       ),
     ),
   );
+}
+
+/** The editor to pair with: the other one on screen; of several the user says which. */
+async function pickOther(editor: vscode.TextEditor): Promise<vscode.TextEditor | undefined> {
+  const others = vscode.window.visibleTextEditors.filter(other => other !== editor && isServed(other.document));
+  if (others.length === 0) {
+    throw new ServerError(
+      vscode.l10n.t('Open the second text in an editor beside this one, or select two texts in this one.'),
+    );
+  }
+  if (others.length === 1) return others[0];
+  const items = others.map(other => ({ label: vscode.workspace.asRelativePath(other.document.uri), other }));
+  return (await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Pair with') }))?.other;
 }
 
 /** The selections of an editor that select something; else the place of its cursor. */

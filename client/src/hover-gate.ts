@@ -23,7 +23,7 @@ export function hoverGate(shown: ShownTexts, view: CurrentView, client: () => La
     return {
       textDocument,
       position: { line: position.line, character: position.character },
-      ...(text ? { scope: { textDocument, range: text.asked }, view: view.value } : {}),
+      ...(text ? { scope: shown.scopeOf(document.uri, text), view: view.value } : {}),
     };
   };
   return {

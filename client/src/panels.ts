@@ -301,7 +301,7 @@ class Panel implements vscode.Disposable {
   }
 
   private scopeOf(text: ShownText): Scope {
-    return { textDocument: { uri: this.uri.toString() }, range: text.asked };
+    return this.host.shown.scopeOf(this.uri, text);
   }
 
   /** What the text is compared with. */

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Range } from '../shared/protocol.js';
+import type { PairedText, Range, Scope } from '../shared/protocol.js';
 import { contains, isEmpty, shiftRange } from './text-ranges.js';
 
 /** One stretch of text whose attention is shown. Its ranges move with edits. */
@@ -9,6 +9,20 @@ export interface ShownText {
   readonly asked: Range;
   /** What the server made of it. Null until its first answer. */
   readonly extent: Range | null;
+  /** The shown text that goes through the model together with this one. */
+  readonly partner?: Partner;
+}
+
+interface Partner {
+  readonly uri: string;
+  readonly id: number;
+  /** It is the source, this text is the target. */
+  readonly isSource: boolean;
+}
+
+export interface Place {
+  readonly uri: vscode.Uri;
+  readonly range: Range;
 }
 
 export type ShownChange = 'scope' | 'edit';
@@ -27,7 +41,9 @@ export class ShownTexts implements vscode.Disposable {
       this.changed,
       vscode.workspace.onDidChangeTextDocument(event => this.follow(event)),
       vscode.workspace.onDidCloseTextDocument(document => {
-        if (this.texts.delete(document.uri.toString())) this.changed.fire({ uri: document.uri, change: 'scope' });
+        // A text whose partner has gone goes on alone.
+        const texts = this.of(document.uri);
+        if (this.texts.delete(document.uri.toString())) this.tell([document.uri, ...partnersOf(texts)]);
       }),
     ];
   }
@@ -53,16 +69,84 @@ export class ShownTexts implements vscode.Disposable {
   }
 
   show(uri: vscode.Uri, ranges: readonly Range[]): void {
-    const texts = ranges.map(range => {
-      const asked = plain(range);
-      return { id: this.nextId++, asked, extent: isEmpty(asked) ? null : asked };
-    });
-    this.texts.set(uri.toString(), texts);
-    this.changed.fire({ uri, change: 'scope' });
+    const gone = this.drop(uri);
+    this.texts.set(
+      uri.toString(),
+      ranges.map(range => this.text(range)),
+    );
+    this.tell([uri, ...gone]);
+  }
+
+  /** Two texts, of two documents or of one, as one question. */
+  showPair(source: Place, target: Place): void {
+    const gone = [...this.drop(source.uri), ...this.drop(target.uri)];
+    this.join(source.uri, this.text(source.range), target.uri, this.text(target.range), true);
+    this.tell([source.uri, target.uri, ...gone]);
+  }
+
+  /** The server has read a shown text together with one of another document: that one is shown with it. */
+  follows(uri: vscode.Uri, id: number, pair: PairedText): void {
+    const text = this.of(uri).find(shown => shown.id === id);
+    if (!text || text.partner) return;
+    const other = vscode.Uri.parse(pair.uri, true);
+    const gone = this.drop(other);
+    this.texts.set(
+      uri.toString(),
+      this.of(uri).filter(shown => shown.id !== id),
+    );
+    this.join(uri, text, other, this.text(pair.range), !pair.source);
+    this.tell([other, ...gone]);
+  }
+
+  private join(uri: vscode.Uri, text: ShownText, otherUri: vscode.Uri, other: ShownText, isSource: boolean): void {
+    const add = (to: vscode.Uri, added: ShownText) => this.texts.set(to.toString(), [...this.of(to), added]);
+    add(uri, { ...text, partner: { uri: otherUri.toString(), id: other.id, isSource: !isSource } });
+    add(otherUri, { ...other, partner: { uri: uri.toString(), id: text.id, isSource } });
+  }
+
+  private text(range: Range): ShownText {
+    const asked = plain(range);
+    return { id: this.nextId++, asked, extent: isEmpty(asked) ? null : asked };
+  }
+
+  /** The other text of a pair, while it is shown. */
+  partnerOf({ partner }: ShownText): { uri: vscode.Uri; text: ShownText } | undefined {
+    const uri = partner && vscode.Uri.parse(partner.uri, true);
+    const text = uri && this.of(uri).find(({ id }) => id === partner.id);
+    return text && { uri, text };
+  }
+
+  /** What the server is asked about for a shown text. */
+  scopeOf(uri: vscode.Uri, text: ShownText): Scope {
+    const partner = this.partnerOf(text);
+    return {
+      textDocument: { uri: uri.toString() },
+      range: text.asked,
+      ...(partner && {
+        pair: {
+          textDocument: { uri: partner.uri.toString() },
+          range: partner.text.asked,
+          source: text.partner?.isSource ?? false,
+        },
+      }),
+    };
   }
 
   clear(uri: vscode.Uri): void {
-    if (this.texts.delete(uri.toString())) this.changed.fire({ uri, change: 'scope' });
+    this.tell(this.drop(uri));
+  }
+
+  /** Forgets the texts of a document and those that are paired with them; the documents in which something went. */
+  private drop(uri: vscode.Uri): vscode.Uri[] {
+    const texts = this.of(uri);
+    if (!this.texts.delete(uri.toString())) return [];
+    return [uri, ...partnersOf(texts).flatMap(partner => this.drop(partner))];
+  }
+
+  private tell(uris: readonly vscode.Uri[]): void {
+    for (const uri of new Map(uris.map(uri => [uri.toString(), uri])).values()) {
+      this.changed.fire({ uri, change: 'scope' });
+    }
   }
 
   clearAll(): void {
@@ -94,6 +178,9 @@ export class ShownTexts implements vscode.Disposable {
     vscode.Disposable.from(...this.subscriptions).dispose();
   }
 }
+
+const partnersOf = (texts: readonly ShownText[]): vscode.Uri[] =>
+  texts.flatMap(({ partner }) => (partner ? [vscode.Uri.parse(partner.uri, true)] : []));
 
 /** VS Code's own Range fits the type but travels as a pair of positions, which the protocol does not know. */
 export const plain = ({ start, end }: Range): Range => ({

@@ -52,6 +52,10 @@ export class Tints implements vscode.Disposable {
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => this.refreshCursor(textEditor)),
       vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => this.repaint(textEditor)),
       vscode.window.onDidChangeVisibleTextEditors(editors => this.editorsChanged(editors)),
+      // Of two paired texts, the one in the active editor has the query.
+      vscode.window.onDidChangeActiveTextEditor(editor => {
+        if (editor && shown.of(editor.document.uri).some(({ partner }) => partner)) this.refreshCursor(editor);
+      }),
     ];
   }
 
@@ -66,16 +70,20 @@ export class Tints implements vscode.Disposable {
   }
 
   private refreshDocument(uri: vscode.Uri, delay: number): void {
-    for (const editor of vscode.window.visibleTextEditors) {
-      if (editor.document.uri.toString() === uri.toString()) this.refresh(editor, delay);
-    }
+    for (const editor of this.editorsOf(uri)) this.refresh(editor, delay);
+  }
+
+  /** Visible editors of a document and of those that its shown texts are paired with. */
+  private editorsOf(uri: vscode.Uri): vscode.TextEditor[] {
+    const uris = [uri.toString(), ...this.shown.of(uri).flatMap(({ partner }) => (partner ? [partner.uri] : []))];
+    return vscode.window.visibleTextEditors.filter(({ document }) => uris.includes(document.uri.toString()));
   }
 
   private refreshCursor(editor: vscode.TextEditor): void {
     if (this.shown.of(editor.document.uri).length === 0) return;
     // While typing, every key moves the cursor too: the edit's longer delay wins.
     const isTyping = this.painted.get(editor)?.version !== editor.document.version;
-    this.refresh(editor, isTyping ? typingDelay : cursorDelay);
+    for (const one of this.editorsOf(editor.document.uri)) this.refresh(one, isTyping ? typingDelay : cursorDelay);
   }
 
   private refresh(editor: vscode.TextEditor, delay: number): void {
@@ -110,7 +118,10 @@ export class Tints implements vscode.Disposable {
       const text = texts[index];
       if (!text || !result || (result.version !== null && result.version !== version)) continue;
       if (result.status === 'stale') continue;
-      if (isDrawable(result.status)) this.shown.resolve(document.uri, text.id, result.range);
+      if (isDrawable(result.status)) {
+        this.shown.resolve(document.uri, text.id, result.range);
+        if (result.pair && editorOf(result.pair.uri)) this.shown.follows(document.uri, text.id, result.pair);
+      }
       results.push(result);
     }
     if (answers.length > 0 && results.length === 0) return;
@@ -119,7 +130,23 @@ export class Tints implements vscode.Disposable {
     this.answered.fire({ editor, results });
   }
 
-  private askOne(
+  private async askOne(
+    editor: vscode.TextEditor,
+    text: ShownText,
+    token: vscode.CancellationToken,
+  ): Promise<TintsResult | undefined> {
+    const partner = this.shown.partnerOf(text);
+    const isApart = partner && partner.uri.toString() !== editor.document.uri.toString();
+    // Two texts of one document are one question, and one answer holds the tokens of both.
+    if (partner && !isApart && text.partner?.isSource) return undefined;
+    const leader = isApart ? vscode.window.activeTextEditor : undefined;
+    if (!leader || leader.document.uri.toString() !== partner?.uri.toString()) return this.askAt(editor, text, token);
+    // The cursor is in the other text: this one shows its part of that answer.
+    const answer = await this.askAt(leader, partner.text, token);
+    return answer?.version === leader.document.version ? otherHalf(answer) : undefined;
+  }
+
+  private askAt(
     editor: vscode.TextEditor,
     text: ShownText,
     token: vscode.CancellationToken,
@@ -127,11 +154,12 @@ export class Tints implements vscode.Disposable {
     const { document, selection } = editor;
     const cursor = selection.active;
     // A selection is a choice of text, not of a query: then the tints say what receives attention.
-    const isQuery = selection.isEmpty && this.shown.at(document.uri, cursor)?.id === text.id;
+    const at = selection.isEmpty ? this.shown.at(document.uri, cursor)?.id : undefined;
+    const isQuery = at !== undefined && (at === text.id || at === text.partner?.id);
     return this.server.request(
       'attentionLens/tints',
       {
-        scope: { textDocument: { uri: document.uri.toString() }, range: text.asked },
+        scope: this.shown.scopeOf(document.uri, text),
         view: this.view.value,
         pinned: true,
         ...(isQuery ? { position: { line: cursor.line, character: cursor.character } } : {}),
@@ -174,4 +202,15 @@ export class Tints implements vscode.Disposable {
     for (const editor of [...this.jobs.keys()]) this.cancel(editor);
     vscode.Disposable.from(...this.subscriptions).dispose();
   }
+}
+
+const editorOf = (uri: string): vscode.TextEditor | undefined =>
+  vscode.window.visibleTextEditors.find(({ document }) => document.uri.toString() === uri);
+
+/** An answer as the document of its other text sees it. */
+function otherHalf(answer: TintsResult): TintsResult | undefined {
+  const { pair, query: _, ...rest } = answer;
+  if (!pair?.tokens || !pair.weights || !pair.buckets) return undefined;
+  const { version, range, tokens, weights, buckets } = pair;
+  return { ...rest, version, range, tokens, weights, buckets };
 }

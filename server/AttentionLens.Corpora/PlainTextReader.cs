@@ -7,6 +7,8 @@ namespace AttentionLens.Corpora;
 /// </summary>
 public sealed class PlainTextReader(ReaderOptions options, bool isCode = false) : DocumentReader
 {
+    public bool IsCode => isCode;
+
     public override string Name => isCode ? "source code" : "plain text";
 
     public override SegmentedDocument Read(string text)

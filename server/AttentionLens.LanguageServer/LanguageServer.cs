@@ -128,7 +128,7 @@ internal sealed class LanguageServer : IDisposable
         models.Choose(state.Settings.Model);
         string version = typeof(LanguageServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
         return _ => Task.FromResult(new InitializeResult(
-            new ServerCapabilities { ExecuteCommandProvider = new ExecuteCommandOptions(PinCommands.All) }, new ServerInfo("attention-lens", version.Split('+')[0])));
+            new ServerCapabilities { ExecuteCommandProvider = new ExecuteCommandOptions(DocumentCommands.All) }, new ServerInfo("attention-lens", version.Split('+')[0])));
     }
 
     /// <summary>From here on the server may speak first: the answer to <c>initialize</c> is on its way.</summary>
@@ -164,8 +164,10 @@ internal sealed class LanguageServer : IDisposable
 
     private Func<CancellationToken, Task<TextRange?>> Execute(ExecuteCommandParams request)
     {
-        // On the dispatcher: the pin is state, and edits that follow must find it.
-        (state, TextRange? pinned) = PinCommands.Execute(request, state);
+        // On the dispatcher: pins and pairs are state, and edits that follow must find them.
+        DocumentPairs before = state.Pairs;
+        (state, TextRange? pinned) = DocumentCommands.Execute(request, state);
+        _ = RefreshAsync("workspace/diagnostic/refresh", refreshDiagnostics && before != state.Pairs);
         _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && state.Settings.InlayHints);
         return _ => Task.FromResult(pinned);
     }
@@ -176,8 +178,11 @@ internal sealed class LanguageServer : IDisposable
             state = state with { Documents = state.Documents.SetItem(item.Uri, new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, item.Text)) };
     }
 
-    private void Close(IEnumerable<TextDocumentIdentifier> items) =>
-        state = state with { Documents = state.Documents.RemoveRange(items.Select(static item => item.Uri)) };
+    private void Close(IEnumerable<TextDocumentIdentifier> items)
+    {
+        foreach (TextDocumentIdentifier item in items)
+            state = state with { Documents = state.Documents.Remove(item.Uri), Pairs = state.Pairs.Without(item.Uri) };
+    }
 
     /// <summary>Cells are documents; what else changes in a notebook (outputs, order, metadata) is no text.</summary>
     private void NotebookDidChange(NotebookDidChangeParams request)

@@ -32,6 +32,9 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
     public string Text { get; } = text;
     public LineIndex Lines => lines.Value;
 
+    /// <summary>Prose, by its format; not code, data or markup.</summary>
+    public bool IsRunningText => DocumentFormats.For(LanguageId, Uri) is PlainTextReader { IsCode: false };
+
     /// <summary>The pinned query; edits move it with its text.</summary>
     public OffsetRange? Pin { get; } = pin;
 
@@ -64,6 +67,14 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
                 return new SegmentedDocument(Text, [.. around.Select(s => new Segment(Text, start + s.Start, start + s.End))]).At(offset);
         }
         return Segments(options).At(offset);
+    }
+
+    /// <summary>A range widened so that no end of it splits a surrogate pair.</summary>
+    public (int Start, int End) WholeCharacters(int start, int end)
+    {
+        return (SplitsPair(start) ? start - 1 : start, SplitsPair(end) ? end + 1 : end);
+
+        bool SplitsPair(int at) => at > 0 && at < Text.Length && char.IsLowSurrogate(Text[at]) && char.IsHighSurrogate(Text[at - 1]);
     }
 
     private static bool IsPlain(Segment segment) => segment.Pair is null && segment.Name is null && segment.Map.IsVerbatim;

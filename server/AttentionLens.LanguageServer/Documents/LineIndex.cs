@@ -83,6 +83,9 @@ internal sealed class LineIndex
         return new Position(line, Math.Min(offset, ContentEnd(line)) - starts[line]);
     }
 
+    /// <summary>A line without its end.</summary>
+    public OffsetRange Line(int line) => new(starts[line], ContentEnd(line));
+
     public TextRange Range(int start, int end) => new(Position(start), Position(end));
 
     private int LineOf(int offset)

@@ -357,7 +357,7 @@ public sealed class AttentionTests
         {
             await client.Open("premise here\n\nhypothesis there");
             JsonObject scope = TestClient.Scope(TestClient.Range(2, 0, 2, 16));
-            scope["pair"] = TestClient.Range(0, 0, 0, 12);
+            scope["pair"] = new JsonObject { ["range"] = TestClient.Range(0, 0, 0, 12) };
             JsonNode tokens = await client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope.DeepClone() });
             JsonArray items = tokens["tokens"]!.AsArray();
             Assert.Equal(["[CLS]", "hypothes", "##is", "there", "[SEP]", "premise", "here", "[SEP]"], items.Select(static t => (string?)t!["text"]));
@@ -382,7 +382,7 @@ public sealed class AttentionTests
             Assert.Equal("failed", (string?)missing["status"]);
             Assert.Contains("source and a target", (string?)missing["message"], StringComparison.Ordinal);
 
-            scope["pair"] = TestClient.Range(1, 0, 1, 3);
+            scope["pair"] = new JsonObject { ["range"] = TestClient.Range(1, 0, 1, 3) };
             JsonNode target = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone(), ["position"] = TestClient.Position(1, 2) });
             Assert.Equal(("cross", "row"), ((string?)target["view"]!["stack"], (string?)target["mode"]));
             Assert.All(Numbers(target["tokens"]!).Chunk(5), static token => Assert.Equal(0, token[0])); // the source is tinted

@@ -29,6 +29,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             TargetTokens = attention.Text.Target.Length > 0 ? Items(attention, attention.Text.Target) : null,
             Generated = attention.Text.Key.Generated ? true : null,
             Stacks = [.. attention.Trace.Stacks.Select(static s => new StackItem(SegmentAttention.NameOf(s.Kind), s.Layers, s.Heads, s.Queries, s.Keys))],
+            Pair = attention.Pair,
         }, cancellation);
 
     public Task<RowResult> RowAsync(RowParams request, ServerState state, CancellationToken cancellation) =>
@@ -174,14 +175,11 @@ internal sealed class AttentionHandlers(AttentionService service)
         }
         SinkResult sinks = Sinks.Apply(weights, Sinks.Of(tokens, stack.Causal), attention.Settings.SpecialTokens);
 
-        var flat = new List<int>(tokens.Length * 5);
-        var shown = new List<float>(tokens.Length);
-        foreach ((int index, TextRange range, float weight) in Units(attention, tokens, weights, request.Unit))
-        {
-            flat.AddRange([range.Start.Line, range.Start.Character, range.End.Line, range.End.Character, index]);
-            shown.Add(MathF.Round(weight, 6));
-        }
-        float max = shown.Count == 0 ? 0 : shown.Max();
+        TintUnit[] units = [.. Units(attention, tokens, weights, request.Unit)];
+        float max = units.Length == 0 ? 0 : units.Max(static unit => unit.Weight);
+        int[] buckets = Steps(units, max, query.Mode == "received");
+        int[] own = [.. Enumerable.Range(0, units.Length).Where(i => !units[i].InPair)];
+        int[] there = [.. Enumerable.Range(0, units.Length).Where(i => units[i].InPair)];
         return new TintsResult
         {
             Range = attention.Range,
@@ -191,13 +189,24 @@ internal sealed class AttentionHandlers(AttentionService service)
             Model = attention.Model.Name,
             View = new View(
                 new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(stack.Kind), weighing.Method.Name),
-            Tokens = [.. flat],
-            Weights = [.. shown],
-            Buckets = Steps(shown, max, query.Mode == "received"),
+            Tokens = Places(own),
+            Weights = Array.ConvertAll(own, i => units[i].Weight),
+            Buckets = Array.ConvertAll(own, i => buckets[i]),
             Special = sinks.Handling switch { SinkHandling.Show => "shown", SinkHandling.Hide => "hidden", _ => "renormalized" },
             SpecialMass = MathF.Round(sinks.Share, 6),
             Max = max,
+            Pair = attention.Pair is { } pair
+                ? pair with { Tokens = Places(there), Weights = Array.ConvertAll(there, i => units[i].Weight), Buckets = Array.ConvertAll(there, i => buckets[i]) }
+                : null,
         };
+
+        int[] Places(int[] some) => [.. some.SelectMany(i => units[i].Place)];
+    }
+
+    /// <summary>A token or word that has a place in a document.</summary>
+    private readonly record struct TintUnit(int Index, TextRange Range, float Weight, bool InPair)
+    {
+        public int[] Place => [Range.Start.Line, Range.Start.Character, Range.End.Line, Range.End.Character, Index];
     }
 
     private readonly record struct TintQuery(string Mode, int[] Tokens, TextRange? Range, bool Pinned = false);
@@ -227,15 +236,15 @@ internal sealed class AttentionHandlers(AttentionService service)
             : new TintQuery("received", [], null);
     }
 
-    /// <summary>Tokens or words that have a place in the document, with their weights.</summary>
-    private static IEnumerable<(int Index, TextRange Range, float Weight)> Units(SegmentAttention attention, Token[] tokens, float[] weights, string unit)
+    /// <summary>Tokens or words with their weights.</summary>
+    private static IEnumerable<TintUnit> Units(SegmentAttention attention, Token[] tokens, float[] weights, string unit)
     {
         if (unit == "token")
         {
             for (int i = 0; i < tokens.Length; i++)
             {
                 if (attention.RangeOf(tokens[i]) is { } range)
-                    yield return (i, range, weights[i]);
+                    yield return new TintUnit(i, range, MathF.Round(weights[i], 6), !attention.IsOwn(tokens[i]));
             }
             yield break;
         }
@@ -244,19 +253,20 @@ internal sealed class AttentionHandlers(AttentionService service)
         Words.Sum(weights, words, merged);
         for (int w = 0; w < words.Length; w++)
         {
-            if (attention.RangeOf(Merged(tokens[words[w].First], words[w])) is { } range)
-                yield return (words[w].First, range, merged[w]);
+            Token first = tokens[words[w].First];
+            if (attention.RangeOf(Merged(first, words[w])) is { } range)
+                yield return new TintUnit(words[w].First, range, MathF.Round(merged[w], 6), !attention.IsOwn(first));
         }
     }
 
     private static Token Merged(Token first, Word word) => first with { Start = word.Start, End = word.End };
 
     /// <summary>Weights as steps of the colour scale; see <see cref="TintsResult.Buckets"/>.</summary>
-    private static int[] Steps(List<float> weights, float max, bool spread)
+    private static int[] Steps(TintUnit[] units, float max, bool spread)
     {
         // Below a tenth of the maximum the differences are noise and must not fill the whole scale.
-        float floor = spread && weights.Count > 0 ? Math.Min(weights.Where(static w => w > 0).DefaultIfEmpty(0).Min(), max * 0.9f) : 0;
-        return [.. weights.Select(weight => Buckets.Of(weight - floor, max - floor))];
+        float floor = spread && units.Length > 0 ? Math.Min(units.Select(static unit => unit.Weight).Where(static w => w > 0).DefaultIfEmpty(0).Min(), max * 0.9f) : 0;
+        return Array.ConvertAll(units, unit => Buckets.Of(unit.Weight - floor, max - floor));
     }
 
     private TileResult Tile(SegmentAttention attention, TileParams request, CancellationToken cancellation)
@@ -311,7 +321,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             : throw new RpcException(ErrorCodes.InvalidParams, $"{name} must be [first, one past the last] within 0 to {limit}.");
 
     private static TokenItem[] Items(SegmentAttention attention, Token[] tokens) =>
-        [.. tokens.Select((token, i) => new TokenItem(i, token.Id, token.Text, attention.RangeOf(token), token.Special, token.TypeId))];
+        [.. tokens.Select((token, i) => new TokenItem(i, token.Id, token.Text, attention.RangeOf(token), token.Special, token.TypeId, attention.IsOwn(token) ? null : true))];
 
     private static ProfileItem[][] Profiles(AttentionStack stack, CancellationToken cancellation)
     {

@@ -5,10 +5,21 @@ using AttentionLens.LanguageServer.Protocol;
 namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>What a question is about: a non-empty range is the text itself, an empty one means the document's segment at that position.</summary>
-/// <param name="Pair">A second text of the same document: the other sentence of a pair, or the target of an encoder-decoder.</param>
+/// <param name="Pair">A second text: the other sentence of a pair, or the other language of a translation. Absent: as the format, or a document beside this one, says.</param>
 /// <param name="Model">A model beside that of the settings, named as there; absent = the settings'.</param>
 /// <param name="Generate">True: a text without a pair gets the target that the encoder-decoder writes itself, greedily.</param>
-internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range, TextRange? Pair = null, string? Model = null, bool Generate = false);
+internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range, PairScope? Pair = null, string? Model = null, bool Generate = false);
+
+/// <param name="Range">As in <see cref="Scope"/>.</param>
+/// <param name="TextDocument">Absent: the scope's own.</param>
+/// <param name="Source">True: this text is the first one (the source of a translation) and the scope's own the second.</param>
+internal sealed record PairScope(TextRange Range, TextDocumentIdentifier? TextDocument = null, bool Source = false);
+
+/// <summary>The second text of a scope when it stands in another document than the scope's own. Drop all of it when the version is not that document's.</summary>
+/// <param name="Range">The text.</param>
+/// <param name="Source">As in <see cref="PairScope"/>.</param>
+/// <param name="Tokens">In tints: as in <see cref="TintsResult"/>, of the tokens there; absent elsewhere, as are the next two.</param>
+internal sealed record PairedText(string Uri, int Version, TextRange Range, bool Source, int[]? Tokens = null, float[]? Weights = null, int[]? Buckets = null);
 
 /// <summary>Which weights are meant. Absent members take the settings' value.</summary>
 /// <param name="Stack">"encoder", "decoder" or "cross"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
@@ -85,6 +96,8 @@ internal sealed record TintsResult : AttentionResult
     public float? SpecialMass { get; init; }
 
     public float? Max { get; init; }
+
+    public PairedText? Pair { get; init; }
 }
 
 /// <summary>
@@ -109,11 +122,14 @@ internal sealed record TokensResult : AttentionResult
     public bool? Generated { get; init; }
 
     public StackItem[]? Stacks { get; init; }
+
+    public PairedText? Pair { get; init; }
 }
 
 /// <param name="Range">Null for a special token.</param>
+/// <param name="InPair">True: the range is one of the document of <see cref="TokensResult.Pair"/>.</param>
 internal sealed record TokenItem(
-    int Index, int Id, string Text, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] TextRange? Range, bool Special, int TypeId);
+    int Index, int Id, string Text, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] TextRange? Range, bool Special, int TypeId, bool? InPair = null);
 
 internal sealed record StackItem(string Kind, int Layers, int Heads, int Queries, int Keys);
 
@@ -222,8 +238,11 @@ internal sealed record MethodItem(string Name, string Title, string Summary);
 /// <summary>Argument of the command <c>attentionLens.pinQuery</c>, and what the client commands in lenses and actions are called with.</summary>
 internal sealed record PlaceArgument(string Uri, TextRange Range);
 
-/// <summary>Argument of the command <c>attentionLens.unpinQuery</c>.</summary>
+/// <summary>Argument of the commands <c>attentionLens.unpinQuery</c> and <c>attentionLens.unpairDocument</c>.</summary>
 internal sealed record DocumentArgument(string Uri);
+
+/// <summary>Argument of the command <c>attentionLens.pairDocuments</c>.</summary>
+internal sealed record PairArgument(string Source, string Target);
 
 internal sealed record ModelSummary(
     string Name, string ModelType, string Kind, int Layers, int Heads, int DecoderLayers, int DecoderHeads, int MaxPositions);
@@ -258,4 +277,5 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(StatusParams))]
 [JsonSerializable(typeof(PlaceArgument))]
 [JsonSerializable(typeof(DocumentArgument))]
+[JsonSerializable(typeof(PairArgument))]
 internal sealed partial class AttentionJson : JsonSerializerContext;

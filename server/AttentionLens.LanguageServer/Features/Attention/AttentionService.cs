@@ -30,23 +30,49 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         if (!state.Documents.TryGetValue(scope.TextDocument.Uri, out DocumentSnapshot? document))
             throw new AttentionException(AttentionStatus.Failed, "The document is not open; open it again.");
-        int start = document.Lines.Offset(scope.Range.Start), end = document.Lines.Offset(scope.Range.End);
-        Segment segment = start < end ? Selected(document, start, end) : At(document, state.Settings.Reader, start);
-        if (scope.Pair is { } second)
-        {
-            int from = document.Lines.Offset(second.Start), to = document.Lines.Offset(second.End);
-            Segment other = from < to ? Selected(document, from, to) : At(document, state.Settings.Reader, from);
-            segment = new Segment(segment.Text, segment.Start, segment.End, segment.Map) { Pair = other };
-        }
-        if (segment.Text.Contains('\0', StringComparison.Ordinal))
+        Segment own = Read(state, document, scope.Range);
+        (Segment Text, DocumentSnapshot Document, bool IsSource)? other = scope.Pair is { } asked ? Other(state, document, asked) : Beside(state, document, scope, own);
+        Segment segment = other is not { } second ? own : second.IsSource ? Paired(second.Text, own) : Paired(own, second.Text);
+        if (segment.Text.Contains('\0', StringComparison.Ordinal) || segment.Pair?.Text.Contains('\0', StringComparison.Ordinal) == true)
             throw new AttentionException(AttentionStatus.Failed, "The text holds NUL characters: this looks like a binary file, not text.");
         HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
         int at = document.Lines.Offset(focus ?? scope.Range.Start);
-        int inText = at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
+        int inText = segment != own && other?.IsSource == true ? 0 : at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
         EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, scope.Generate, cancellation);
         var question = new Question(method, document.Uri, document.Version);
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
-        return new SegmentAttention(document, state.Settings, segment, text.WithTarget(model.Runner, trace), trace, model);
+        var elsewhere = other is { } partner && partner.Document != document ? new Partner(partner.Document, partner.IsSource) : null;
+        return new SegmentAttention(document, elsewhere, state.Settings, segment, text.WithTarget(model.Runner, trace), trace, model);
+    }
+
+    /// <summary>The second text that a scope names: a range of this document or of another one, or the segment there.</summary>
+    private static (Segment Text, DocumentSnapshot Document, bool IsSource) Other(ServerState state, DocumentSnapshot document, PairScope pair)
+    {
+        DocumentSnapshot? other = pair.TextDocument is { } named ? state.Documents.GetValueOrDefault(named.Uri) : document;
+        return other is null
+            ? throw new AttentionException(AttentionStatus.Failed, "The document of the second text is not open; open it again.")
+            : (Read(state, other, pair.Range), other, pair.Source);
+    }
+
+    /// <summary>The same line of the parallel document, when a place in running text is asked for and something stands there.</summary>
+    private static (Segment Text, DocumentSnapshot Document, bool IsSource)? Beside(ServerState state, DocumentSnapshot document, Scope scope, Segment own)
+    {
+        if (scope.Range.Start != scope.Range.End || own.Pair is not null || state.PartnerOf(document) is not { } partner)
+            return null;
+        int line = document.Lines.Position(own.Start).Line;
+        if (line >= partner.Document.Lines.Count)
+            return null;
+        OffsetRange there = partner.Document.Lines.Line(line);
+        return partner.Document.SegmentAt(state.ReaderOf(partner.Document), there.Start) is { } text ? (text, partner.Document, partner.IsSource) : null;
+    }
+
+    private static Segment Paired(Segment first, Segment second) =>
+        new(first.Text, first.Start, first.End, first.Map) { Pair = second, PairKind = PairKind.Translation };
+
+    private static Segment Read(ServerState state, DocumentSnapshot document, TextRange range)
+    {
+        int start = document.Lines.Offset(range.Start), end = document.Lines.Offset(range.End);
+        return start < end ? Selected(document, start, end) : At(document, state.ReaderOf(document), start);
     }
 
     /// <summary>
@@ -154,12 +180,8 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
 
     private static Segment Selected(DocumentSnapshot document, int start, int end)
     {
-        string text = document.Text;
-        if (char.IsLowSurrogate(text[start]) && start > 0 && char.IsHighSurrogate(text[start - 1]))
-            start--;
-        if (end < text.Length && char.IsLowSurrogate(text[end]) && char.IsHighSurrogate(text[end - 1]))
-            end++;
-        return new Segment(text, start, end);
+        (start, end) = document.WholeCharacters(start, end);
+        return new Segment(document.Text, start, end);
     }
 
     private static Segment At(DocumentSnapshot document, ReaderOptions options, int offset) =>

@@ -9,12 +9,40 @@ using AttentionLens.Tokenization;
 namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>One segment of one version of a document, its tokens, and what the model made of them.</summary>
+/// <param name="Document">The one asked about.</param>
+/// <param name="Elsewhere">The document of the segment's other text when that is not the one asked about.</param>
+/// <param name="Segment">The first text; the second one is its pair.</param>
 internal sealed record SegmentAttention(
-    DocumentSnapshot Document, ServerSettings Settings, Segment Segment, EncodedText Text, AttentionTrace Trace, HeldModel Held)
+    DocumentSnapshot Document, Partner? Elsewhere, ServerSettings Settings, Segment Segment, EncodedText Text, AttentionTrace Trace, HeldModel Held)
 {
     public ModelInfo Model => Held.Runner.Info;
 
-    public TextRange Range => Document.Lines.Range(Segment.Start, Segment.End);
+    /// <summary>The text asked about, in its document.</summary>
+    public TextRange Range
+    {
+        get
+        {
+            Segment own = Part(Elsewhere?.IsSource == true ? 1 : 0);
+            return Document.Lines.Range(own.Start, own.End);
+        }
+    }
+
+    /// <summary>The other text, when it stands in another document.</summary>
+    public PairedText? Pair
+    {
+        get
+        {
+            if (Elsewhere is not var (document, isSource))
+                return null;
+            Segment other = Part(isSource ? 0 : 1);
+            return new PairedText(document.Uri, document.Version, document.Lines.Range(other.Start, other.End), isSource);
+        }
+    }
+
+    /// <summary>True when a token stands in the document asked about.</summary>
+    public bool IsOwn(Token token) => Elsewhere is null || (token.Sequence == 1) == Elsewhere.IsSource || token.Special;
+
+    private Segment Part(int sequence) => sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
 
     public string Status => Text.Notice is null ? AttentionStatus.Ok : AttentionStatus.Truncated;
 
@@ -58,19 +86,17 @@ internal sealed record SegmentAttention(
         return selection;
     }
 
-    /// <summary>The document's range of a token; null for a token without text there (special, or added by the reader).</summary>
+    /// <summary>The range of a token in its document, see <see cref="IsOwn"/>; null for a token without text there (special, or added by the reader).</summary>
     public TextRange? RangeOf(Token token)
     {
         if (token.Special || token.Start >= token.End)
             return null;
-        Segment? part = token.Sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
+        Segment part = Part(token.Sequence);
+        DocumentSnapshot document = IsOwn(token) ? Document : Elsewhere!.Document;
         (int start, int end) = part.ToDocument(token.Start, Math.Min(token.End, part.Map.TextLength));
         // A byte-level token may be half of a character; what is painted is the whole one.
-        if (start > 0 && start < Document.Text.Length && char.IsLowSurrogate(Document.Text[start]) && char.IsHighSurrogate(Document.Text[start - 1]))
-            start--;
-        if (end > 0 && end < Document.Text.Length && char.IsLowSurrogate(Document.Text[end]) && char.IsHighSurrogate(Document.Text[end - 1]))
-            end++;
-        return start < end ? Document.Lines.Range(start, end) : null;
+        (start, end) = document.WholeCharacters(start, end);
+        return start < end ? document.Lines.Range(start, end) : null;
     }
 
     /// <summary>The text of a token as the document has it; the vocabulary's spelling for a special one.</summary>
@@ -78,16 +104,15 @@ internal sealed record SegmentAttention(
     {
         if (token.Special || token.Start >= token.End)
             return token.Text;
-        Segment part = token.Sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
+        Segment part = Part(token.Sequence);
         return part.Text[token.Start..Math.Min(token.End, part.Text.Length)];
     }
 
     /// <summary>The token under a document offset, else the one that ends there; -1 when neither exists.</summary>
     public int TokenAt(Token[] tokens, int offset)
     {
-        bool second = Segment.Pair is { } pair && !(Segment.Start <= offset && offset <= Segment.End) && pair.Contains(offset);
-        int sequence = second ? 1 : 0;
-        Segment part = second && Segment.Pair is { } other ? other : Segment;
+        int sequence = Elsewhere is { } elsewhere ? elsewhere.IsSource ? 1 : 0 : !Segment.Contains(offset) && Segment.Pair?.Contains(offset) == true ? 1 : 0;
+        Segment part = Part(sequence);
         if (offset < part.Start || offset > part.End)
             return -1;
         int at = part.ToText(offset), before = -1;
@@ -111,9 +136,9 @@ internal sealed record SegmentAttention(
         for (int i = 0; i < tokens.Length; i++)
         {
             Token token = tokens[i];
-            if (token.Special || token.Start >= token.End)
+            if (token.Special || token.Start >= token.End || !IsOwn(token))
                 continue;
-            Segment part = token.Sequence == 1 && Segment.Pair is { } pair ? pair : Segment;
+            Segment part = Part(token.Sequence);
             (int from, int to) = part.ToDocument(token.Start, Math.Min(token.End, part.Map.TextLength));
             if (from < end && to > start)
                 found.Add(i);

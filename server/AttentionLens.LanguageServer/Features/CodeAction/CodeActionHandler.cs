@@ -33,14 +33,14 @@ internal static class CodeActionHandler
         int start = document.Lines.Offset(request.Range.Start), end = document.Lines.Offset(request.Range.End);
         if (start == end)
             (start, end) = Word(document.Text, start);
-        Segment? segment = document.SegmentAt(state.Settings.Reader, start);
+        Segment? segment = document.SegmentAt(state.ReaderOf(document), start);
         var actions = new List<CodeActionItem>();
         if (segment is null || start == end)
             return Task.FromResult<CodeActionItem[]?>([]);
         JsonElement place = CodeLensHandler.Argument(new PlaceArgument(document.Uri, document.Lines.Range(start, end)));
-        Add("Pin as attention query", PinCommands.Pin, place);
+        Add("Pin as attention query", DocumentCommands.Pin, place);
         if (document.Pin is not null)
-            Add("Unpin the attention query", PinCommands.Unpin, JsonSerializer.SerializeToElement(new DocumentArgument(document.Uri), AttentionJson.Default.DocumentArgument));
+            Add("Unpin the attention query", DocumentCommands.Unpin, JsonSerializer.SerializeToElement(new DocumentArgument(document.Uri), AttentionJson.Default.DocumentArgument));
         foreach ((string command, string title, bool needsPin) in ClientActions)
         {
             if (state.Settings.ClientCommands.Contains(command) && (!needsPin || document.Pin is not null))

@@ -23,7 +23,7 @@ internal static class CodeLensHandler
             return Task.FromResult<CodeLensItem[]?>(null);
         string title = $"{new HeadSelection(state.Settings.Layer.Index, state.Settings.Head.Index)} · open head view";
         var lenses = new List<CodeLensItem>();
-        foreach (Segment segment in document.Segments(state.Settings.Reader).Segments.Take(MaxLenses))
+        foreach (Segment segment in document.Segments(state.ReaderOf(document)).Segments.Take(MaxLenses))
         {
             cancellation.ThrowIfCancellationRequested();
             TextRange range = document.Lines.Range(segment.Start, segment.End);

@@ -23,12 +23,13 @@ internal sealed class DiagnosticHandler(ModelHost models)
         if (!state.Documents.TryGetValue(request.TextDocument.Uri, out DocumentSnapshot? document))
             return Task.FromResult(new DiagnosticReport("full", "none", []));
         HeldModel? model = models.Current;
+        ReaderOptions options = state.ReaderOf(document);
         // Everything the answer depends on, so that "unchanged" is never wrong.
         string id = string.Create(
-            CultureInfo.InvariantCulture, $"{document.Version}:{state.Settings.Reader.GetHashCode()}:{model?.Runner.Info.Fingerprint}");
+            CultureInfo.InvariantCulture, $"{document.Version}:{options.GetHashCode()}:{model?.Runner.Info.Fingerprint}");
         if (request.PreviousResultId == id)
             return Task.FromResult(new DiagnosticReport("unchanged", id));
-        SegmentedDocument segments = document.Segments(state.Settings.Reader);
+        SegmentedDocument segments = document.Segments(options);
         var items = new List<DiagnosticItem>();
         foreach (DocumentProblem problem in segments.Problems.Take(MaxOfAKind))
             items.Add(new DiagnosticItem(document.Lines.Range(problem.Start, problem.End), 2, Source, "malformed", problem.Message));

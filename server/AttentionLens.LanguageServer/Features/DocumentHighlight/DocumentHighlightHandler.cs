@@ -61,7 +61,7 @@ internal sealed class DocumentHighlightHandler(AttentionService service)
             highlights.Add(new DocumentHighlightItem(self, 1));
         for (int i = 0; i < row.Length; i++)
         {
-            if (row[i] >= max * Threshold && row[i] > 0 && attention.RangeOf(keys[i]) is { } range && (keys != queries || i != query))
+            if (row[i] >= max * Threshold && row[i] > 0 && attention.IsOwn(keys[i]) && attention.RangeOf(keys[i]) is { } range && (keys != queries || i != query))
                 highlights.Add(new DocumentHighlightItem(range, row[i] >= max / 2 ? 3 : 2));
         }
         return [.. highlights];

@@ -113,6 +113,12 @@ internal sealed class HoverHandler(AttentionService service)
             text.Append(CultureInfo.InvariantCulture, $"{done}");
         if (attention.Text.Notice is { } notice)
             text.Append(CultureInfo.InvariantCulture, $"\n\n{(PlainText ? notice : Escape(notice))}");
+        if (attention.Pair is { } pair)
+        {
+            string file = Path.GetFileName(Uri.UnescapeDataString(pair.Uri));
+            string which = pair.Source ? "source" : "target";
+            text.Append(CultureInfo.InvariantCulture, $"\n\n{which}: {(PlainText ? Markdown.Plain(file) : Markdown.Code(file))}, line {pair.Range.Start.Line + 1}");
+        }
         return text.ToString();
 
         string Cell(List<(Token Token, float Weight)> list, int i) => i < list.Count

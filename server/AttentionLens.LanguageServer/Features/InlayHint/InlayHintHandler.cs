@@ -23,7 +23,7 @@ internal sealed class InlayHintHandler(AttentionHandlers handlers)
             return null;
         int start = document.Lines.Offset(request.Range.Start), end = document.Lines.Offset(request.Range.End);
         var hints = new List<InlayHintItem>();
-        foreach (Segment segment in document.Segments(state.Settings.Reader).Segments
+        foreach (Segment segment in document.Segments(state.ReaderOf(document)).Segments
             .SkipWhile(segment => segment.End < start).TakeWhile(segment => segment.Start <= end).Take(MaxSegments))
         {
             Position at = document.Lines.Position(segment.Start);
