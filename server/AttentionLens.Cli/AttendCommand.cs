@@ -21,7 +21,7 @@ internal static class AttendCommand
         var ids = new Option<string?>("--ids") { Description = "Token ids instead of a text: \"5 7 9\".", HelpName = "IDS" };
         var typeIds = new Option<string?>("--type-ids") { Description = "Token type ids that go with --ids.", HelpName = "IDS" };
         var decoderIds = new Option<string?>("--decoder-ids") { Description = "Decoder token ids of an encoder-decoder.", HelpName = "IDS" };
-        var image = new Option<string?>("--image") { Description = "A PNG image for a vision model.", HelpName = "FILE" };
+        var image = new Option<string?>("--image") { Description = "A PNG or JPEG image for a vision model; for CLIP beside a text or alone.", HelpName = "FILE" };
         var tensors = new Option<string?>("--input") { Description = "Input tensors (input_ids, attention_mask, pixel_values, ...) from a safetensors file.", HelpName = "FILE" };
         var layer = new Option<string?>("--layer") { Description = "A layer from 0, 'last', 'all' or 'mean'.", HelpName = "N|last|all|mean" };
         var head = new Option<string?>("--head") { Description = "A head from 0, 'all' or 'mean'.", HelpName = "N|all|mean" };

@@ -21,14 +21,19 @@ internal static class ModelInputs
             return FromTensors(request.Tensors, model, tokenizer);
         }
 
-        if (request.Image is not null)
+        if (request.Image is not null && model.Patches is null)
         {
-            throw new CommandException("Images cannot be read yet; give the prepared pixel_values with --input.");
+            throw new CommandException($"{model.Name} reads text, not images; --image is for vision models such as ViT and CLIP.");
         }
 
-        if (model.Kind is ModelKind.Vision or ModelKind.TextVision)
+        if (model.Kind == ModelKind.Vision && request.Image is null)
         {
-            throw new CommandException($"{model.Name} looks at images; give an image or prepared pixel_values with --input.");
+            throw new CommandException($"{model.Name} looks at images; give one with --image, or prepared pixel_values with --input.");
+        }
+
+        if (model.Kind == ModelKind.Vision && (request.Text is not null || request.Ids is not null))
+        {
+            throw new CommandException($"{model.Name} looks at images and reads no text; give --image alone.");
         }
 
         var ids = request.Ids;
@@ -54,9 +59,15 @@ internal static class ModelInputs
         }
 
         var (decoderIds, targets) = Decoder(request, loaded, cancellation);
-        var input = new ModelInput { InputIds = ids ?? [], TokenTypeIds = types, DecoderInputIds = decoderIds };
+        var input = new ModelInput { InputIds = ids ?? [], TokenTypeIds = types, DecoderInputIds = decoderIds, Pixels = Pixels(request.Image, loaded, cancellation) };
         return (input, sources, targets);
     }
+
+    private static PixelValues? Pixels(string? image, Model loaded, CancellationToken cancellation) => image is null
+        ? null
+        : loaded.ImageProcessor is { } processor
+            ? processor.Prepare(RgbImage.Load(image), cancellation).Pixels
+            : throw new CommandException($"{loaded.ImageProblem} Prepared pixel_values can be given with --input.");
 
     /// <summary>Special tokens at both ends stand in every window of a long text.</summary>
     public static Windowing Windows(AttendedToken[] tokens) => new()

@@ -35,6 +35,12 @@ public sealed class Model : IDisposable
     /// <summary>Why there is no <see cref="Tokenizer"/>, for the user; null when there is one or the model reads no text.</summary>
     public string? TokenizerProblem { get; private init; }
 
+    /// <summary>How an image becomes the model's <see cref="ModelInput.Pixels"/>; null when it sees none or <see cref="ImageProblem"/> says why not.</summary>
+    public ImageProcessor? ImageProcessor { get; private init; }
+
+    /// <summary>Why there is no <see cref="ImageProcessor"/>, for the user; null when there is one or the model sees no images.</summary>
+    public string? ImageProblem { get; private init; }
+
     /// <summary>The threads that passes share; <see cref="WorkerPool.Shared"/> unless set. Passes and traces begun before keep the pool they had.</summary>
     public WorkerPool Pool { get; set; } = WorkerPool.Shared;
 
@@ -57,6 +63,7 @@ public sealed class Model : IDisposable
             Network network = read(config, weights);
             progress?.Report(1);
             (Tokenizer? tokenizer, string? problem) = network.Text is null ? (null, null) : FindTokenizer(folder);
+            (ImageProcessor? processor, string? imageProblem) = network.Image is { } image ? FindImageProcessor(folder, modelType, image.Channels) : (null, null);
             int?[] separators = [config.OptionalInteger("sep_token_id"), tokenizer?.Special.Sep, tokenizer?.Special.Eos, .. network.EndTokens];
             return new Model(
                 checkpoint,
@@ -67,6 +74,8 @@ public sealed class Model : IDisposable
                 [.. separators.OfType<int>().Distinct()])
             {
                 TokenizerProblem = problem,
+                ImageProcessor = processor,
+                ImageProblem = imageProblem,
             };
         }
         catch
@@ -311,6 +320,18 @@ public sealed class Model : IDisposable
                 : (null, $"'{folder}' has no tokenizer: neither tokenizer.json nor the vocabulary files of one are there.");
         }
         catch (TokenizerException error)
+        {
+            return (null, error.Message);
+        }
+    }
+
+    private static (ImageProcessor? Processor, string? Problem) FindImageProcessor(string folder, string modelType, int channels)
+    {
+        try
+        {
+            return (ImageProcessor.Load(folder, modelType, channels), null);
+        }
+        catch (ModelException error)
         {
             return (null, error.Message);
         }

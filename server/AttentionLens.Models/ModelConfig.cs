@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace AttentionLens.Models;
 
 /// <summary>
-/// config.json (or a section of it). Keys equal to a class's default are omitted by Hugging Face, so every reader names its default;
+/// config.json or another JSON file of a model folder (or a section of it). Keys equal to a class's default are omitted by Hugging Face, so every reader names its default;
 /// a key without one is required. Sizes are checked where they are read.
 /// </summary>
 internal sealed class ModelConfig
@@ -22,12 +22,12 @@ internal sealed class ModelConfig
         this.where = where;
     }
 
-    public static ModelConfig Load(string folder)
+    public static ModelConfig Load(string folder, string file = "config.json")
     {
-        string path = Path.Combine(folder, "config.json");
+        string path = Path.Combine(folder, file);
         if (!File.Exists(path))
         {
-            throw new ModelException($"'{folder}' is no model folder: it has no config.json.");
+            throw new ModelException($"'{folder}' is no model folder: it has no {file}.");
         }
 
         try
@@ -40,7 +40,7 @@ internal sealed class ModelConfig
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             CheckStrings(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new ModelConfig(document.RootElement.Clone(), "config.json")
+                ? new ModelConfig(document.RootElement.Clone(), file)
                 : throw new ModelException($"'{path}' is not a JSON object.");
         }
         catch (JsonException error)
@@ -83,10 +83,16 @@ internal sealed class ModelConfig
         }
     }
 
+    public IEnumerable<string> Keys => root.EnumerateObject().Select(static property => property.Name);
+
     public bool Has(string key) => Find(key) is not null;
 
     /// <summary>Written as null, which is not the same as left out where the class's default is a value (Mistral's sliding_window).</summary>
     public bool IsNull(string key) => root.TryGetProperty(key, out JsonElement element) && element.ValueKind == JsonValueKind.Null;
+
+    public bool IsFalse(string key) => Find(key)?.ValueKind == JsonValueKind.False;
+
+    public bool IsNumber(string key) => Find(key)?.ValueKind == JsonValueKind.Number;
 
     /// <summary>The class that saved the checkpoint, such as BertForMaskedLM; empty where it is not said.</summary>
     public string Architecture => Strings("architectures").FirstOrDefault("");
@@ -115,17 +121,30 @@ internal sealed class ModelConfig
 
     public int? OptionalInteger(string key) => Find(key) is { ValueKind: JsonValueKind.Number } ? Integer(key) : null;
 
-    public float Number(string key, float? fallback = null)
+    public float Number(string key, float? fallback = null) => (float)Double(key, fallback);
+
+    public double Double(string key, double? fallback = null)
     {
         if (Find(key) is not { } element)
         {
             return fallback ?? throw new ModelException($"{where} lacks {key}.");
         }
 
-        return element.ValueKind == JsonValueKind.Number && element.TryGetSingle(out float value) && float.IsFinite(value)
-            ? value
-            : throw new ModelException($"{where}: {key} must be a number.");
+        return Finite(element) ?? throw new ModelException($"{where}: {key} must be a number.");
     }
+
+    /// <summary>One number or a list of numbers; empty where there is none.</summary>
+    public IReadOnlyList<double> Numbers(string key) => Find(key) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } element => [.. element.EnumerateArray().Take(4096).Select(item =>
+            Finite(item) ?? throw new ModelException($"{where}: {key} must hold numbers."))],
+        _ => [Double(key)],
+    };
+
+    /// <summary>A number that float32 holds.</summary>
+    private static double? Finite(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double value) && float.IsFinite((float)value) ? value : null;
 
     public bool Flag(string key, bool fallback) => Find(key) switch
     {

@@ -56,6 +56,31 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
     }
 
     [Fact]
+    public void AnImageFileGivesWhatItsPreparedPixelsGive()
+    {
+        foreach (var file in new[] { "config.json", "model.safetensors" })
+        {
+            File.Copy(Path.Combine(Cli.Fixture("oracle/vit"), file), Path.Combine(_folder.Path, file));
+        }
+
+        var image = Path.Combine(Cli.Fixture("images"), "progressive-420.jpg");
+        Cli.Refused(1, "preprocessor_config.json", "attend", "--model", _folder.Path, "--image", image);
+        _folder.Write("preprocessor_config.json", """{"feature_extractor_type": "ViTFeatureExtractor", "size": 30, "resample": 2}"""u8.ToArray());
+        var (first, second) = (Path.Combine(_folder.Path, "image.safetensors"), Path.Combine(_folder.Path, "pixels.safetensors"));
+        Cli.Good("attend", "--model", _folder.Path, "--image", image, "--format", "safetensors", "-o", first);
+        Cli.Good("attend", "--model", _folder.Path, "--input", first, "--format", "safetensors", "-o", second);
+        Assert.Equal(File.ReadAllBytes(first), File.ReadAllBytes(second));
+        Assert.Equal([3, 30, 30], Tensors.Floats(first)["pixel_values"].Shape);
+        Assert.Contains("4,4", Cli.Good("attend", "--model", _folder.Path, "--image", image).Output, StringComparison.Ordinal);
+
+        Cli.Refused(1, "does not exist", "attend", "--model", _folder.Path, "--image", "none.png");
+        Cli.Refused(1, "neither a PNG nor a JPEG", "attend", "--model", _folder.Path, "--image", Path.Combine(_folder.Path, "config.json"));
+        Cli.Refused(1, "reads no text", "attend", "--model", _folder.Path, "--image", image, "text");
+        Cli.Refused(1, "--image", "attend", "--model", _folder.Path, "text");
+        Cli.Refused(1, "reads text, not images", "attend", "--model", _folder.TextModel(), "--image", image);
+    }
+
+    [Fact]
     public void JsonHoldsTokensWithOffsetsAndExactRows()
     {
         var model = _folder.TextModel();
