@@ -7,8 +7,10 @@ using AttentionLens.Models;
 
 // Speed of the kernels against this machine's own limits.
 //   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- [threads] [matmul|attention|trace|elementwise|model]
-//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|gpt2 FOLDER
+//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|gpt2|gpt2-4096 FOLDER
+//   ... -- memory FOLDER TOKENS THREADS: the peak of a process, rows and thumbnails of a long text
 //   ... -- peer FOLDER THREADS: one side of benchmarks/compare/compare.mjs
+// benchmarks/engine.mjs runs what docs/engine.md shows.
 // Medians, and the best in brackets; the peak is taken again beside each figure, because on a shared machine it moves.
 if (args is ["make", string modelName, string folder])
 {
@@ -19,6 +21,12 @@ if (args is ["make", string modelName, string folder])
 if (args is ["peer", string peerFolder, string peerThreads])
 {
     Peer.Serve(peerFolder, int.Parse(peerThreads, CultureInfo.InvariantCulture));
+    return;
+}
+
+if (args is ["memory", string memoryFolder, string memoryTokens, string memoryThreads])
+{
+    Memory.Measure(memoryFolder, int.Parse(memoryTokens, CultureInfo.InvariantCulture), int.Parse(memoryThreads, CultureInfo.InvariantCulture));
     return;
 }
 

@@ -5,7 +5,7 @@ namespace AttentionLens.Benchmarks;
 /// <summary>Model folders of real sizes with random weights: what takes the time is their shape, not their values.</summary>
 internal static class RandomModel
 {
-    public static readonly string[] Names = ["bert-base", "minilm-l6", "gpt2"];
+    public static readonly string[] Names = ["bert-base", "minilm-l6", "gpt2", "gpt2-4096"];
 
     public static void Write(string name, string folder)
     {
@@ -16,7 +16,8 @@ internal static class RandomModel
         {
             "bert-base" => Bert(768, 12, 12),
             "minilm-l6" => Bert(384, 6, 12),
-            "gpt2" => Gpt2(),
+            "gpt2" => Gpt2(1024),
+            "gpt2-4096" => Gpt2(4096),
             _ => throw new ArgumentException($"'{name}' is not one of {string.Join(", ", Names)}."),
         };
         File.WriteAllText(Path.Combine(folder, "config.json"), config);
@@ -50,10 +51,10 @@ internal static class RandomModel
                 """;
         }
 
-        string Gpt2()
+        string Gpt2(int positions)
         {
             Matrix("wte.weight", 50257, 768);
-            Matrix("wpe.weight", 1024, 768);
+            Matrix("wpe.weight", positions, 768);
             for (int i = 0; i < 12; i++)
             {
                 string layer = $"h.{i}.";
@@ -66,9 +67,9 @@ internal static class RandomModel
             }
 
             Norm("ln_f", 768);
-            return """
+            return $$"""
                 {"architectures": ["GPT2Model"], "model_type": "gpt2", "vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12,
-                 "n_positions": 1024, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-05}
+                 "n_positions": {{positions}}, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-05}
                 """;
         }
 

@@ -34,6 +34,10 @@ internal sealed class AddedTokens
 
     public IReadOnlyList<AddedToken> All { get; }
 
+    /// <summary>These and others, which replace those of the same spelling.</summary>
+    public AddedTokens With(IReadOnlyList<AddedToken> others) =>
+        others.Count == 0 ? this : new([.. All.ExceptBy(others.Select(token => token.Content), token => token.Content), .. others], normalizer);
+
     public PreTokenizedText Split(AlignedText text)
     {
         var first = new List<Piece>();

@@ -23,7 +23,7 @@ public sealed class OlderFolderTests
         var tokenizer = folder.Load();
         var tokens = tokenizer.Encode("h hel <mask>", "h").Tokens;
         Assert.Equal("<s> h Ġhel <mask> </s> </s> h </s>", string.Join(' ', tokens.Select(token => token.Text)));
-        Assert.Equal([(0, 0), (0, 1), (2, 5), (5, 12), (0, 0), (0, 0), (0, 1), (0, 0)], tokens.Select(token => (token.Start, token.End)));
+        Assert.Equal([(0, 0), (0, 1), (2, 5), (6, 12), (0, 0), (0, 0), (0, 1), (0, 0)], tokens.Select(token => (token.Start, token.End)));
         Assert.All(tokens, token => Assert.Equal(0, token.TypeId));
     }
 

@@ -2,7 +2,7 @@
 // With a vocabulary of single characters, ids and ranges show what every step before the model did.
 
 /** SentencePiece's compiled form of a character map: a double array over UTF-8, each node's children in a block of their own. */
-function precompiled(map) {
+export function precompiled(map) {
   const units = [];
   let pool = Buffer.alloc(0);
   let blocks = 0;
@@ -369,6 +369,7 @@ export function components(text) {
         trim_offsets: true,
         add_prefix_space: false,
       },
+      added_tokens: [added('<mask>', { lstrip: true, special: true }), added('[MASK]', { rstrip: true })],
     }),
     'post-sequence': tokenizer({
       pre_tokenizer: preTokenizers['byte-level'],

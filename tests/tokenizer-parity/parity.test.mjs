@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { after, before, describe, test } from 'node:test';
 import { dist, executableName, root } from '../../scripts/lib/paths.mjs';
 import { components } from './components.mjs';
 import { corpus, quote } from './corpus.mjs';
+import { older } from './older.mjs';
 import { Reference } from './reference.mjs';
 
 const require = createRequire(import.meta.url);
@@ -43,8 +44,8 @@ function ours(model, file) {
   return output.trimEnd().split('\n');
 }
 
-async function compare(model, file, texts, { rangesMayDiffer = false } = {}) {
-  const reference = Reference.fromFile(path.join(model, 'tokenizer.json'));
+async function compare(model, file, texts, { rangesMayDiffer = false, reference = undefined } = {}) {
+  reference ??= Reference.fromFile(path.join(model, 'tokenizer.json'));
   const actual = ours(model, file);
   assert.equal(actual.length, texts.length);
   const different = [];
@@ -68,6 +69,25 @@ describe('tokenizers of real models', () => {
       const model = path.join(models, name);
       if (existsSync(path.join(model, 'tokenizer.json'))) test(name, () => compare(model, 'lines', lines));
     }
+  }
+});
+
+describe('folders without tokenizer.json', () => {
+  const read = file => JSON.parse(readFileSync(file, 'utf8'));
+  const folders = older({
+    wordPiece: read(path.join(root, 'models/mini-encoder/tokenizer.json')),
+    bytePair: read(path.join(packaged('qwen3'), 'tokenizer.json')),
+    sentencePiecePairs: read(path.join(packaged('llama2'), 'tokenizer.json')),
+    gemma: read(path.join(packaged('gemma3'), 'tokenizer.json')),
+    lines: few,
+  });
+  for (const [name, { files, json }] of Object.entries(folders)) {
+    test(name, async () => {
+      const model = path.join(folder, name.replaceAll(/[^a-z0-9]+/g, '-'));
+      await mkdir(model);
+      for (const [file, content] of Object.entries(files)) await writeFile(path.join(model, file), content);
+      await compare(model, 'lines', lines, { reference: Reference.fromJson(json) });
+    });
   }
 });
 

@@ -17,9 +17,15 @@ internal static class RotaryPositions
         if ((config.Section("rope_scaling") ?? parameters) is { } scaling)
         {
             string type = scaling.Text("rope_type", scaling.Text("type", "default"));
+            if (type == "yarn")
+            {
+                return Yarn(theta, dimensions, scaling, config);
+            }
+
             frequencies = type switch
             {
-                "default" => frequencies,
+                // Dynamic scaling sets in where a text is longer than max_position_embeddings, and no pass is.
+                "default" or "dynamic" => frequencies,
                 "linear" => [.. frequencies.Select(f => f / scaling.Number("factor"))],
                 "llama3" => Llama3(frequencies, scaling),
                 _ => throw new ModelException($"config.json: the rope type '{type}' is not supported."),
@@ -27,6 +33,54 @@ internal static class RotaryPositions
         }
 
         return new Rotary(frequencies);
+    }
+
+    /// <summary>
+    /// YaRN (Peng et al. 2023), with the meaning that transformers 5 gives its options: pairs that turn more than beta_fast times in the original
+    /// window keep their frequency, those that turn less than beta_slow times are slowed down by the factor, those between are blended by their
+    /// index; queries and keys grow by the attention factor.
+    /// </summary>
+    private static Rotary Yarn(double theta, int dimensions, ModelConfig scaling, ModelConfig config)
+    {
+        int original = (config.Has("original_max_position_embeddings") ? config : scaling.Has("original_max_position_embeddings") ? scaling : null)?.Size("original_max_position_embeddings")
+            ?? config.Size("max_position_embeddings");
+        double factor = scaling.Has("factor") ? scaling.Double("factor") : (double)config.Size("max_position_embeddings") / original;
+        double fast = Given("beta_fast", 32);
+        double slow = Given("beta_slow", 1);
+        if (factor <= 0 || fast <= 0 || slow <= 0)
+        {
+            throw new ModelException("config.json: factor, beta_fast and beta_slow of the rope type 'yarn' must be above 0.");
+        }
+
+        double low = Pair(fast);
+        double high = Pair(slow);
+        if (scaling.Flag("truncate", true))
+        {
+            (low, high) = (Math.Floor(low), Math.Ceiling(high));
+        }
+
+        (low, high) = (Math.Max(low, 0), Math.Min(high, dimensions - 1));
+        double width = low == high ? 0.001 : high - low;
+        double[] frequencies = Rotary.Frequencies(theta, dimensions);
+        for (int i = 0; i < frequencies.Length; i++)
+        {
+            double slowed = Math.Clamp((i - low) / width, 0, 1);
+            frequencies[i] *= (slowed / factor) + (1 - slowed);
+        }
+
+        (double scale, double scaleOfAll) = (Given("mscale", 0), Given("mscale_all_dim", 0));
+        double growth = scaling.Has("attention_factor") ? scaling.Double("attention_factor")
+            : scale != 0 && scaleOfAll != 0 ? Growth(scale) / Growth(scaleOfAll)
+            : Growth(1);
+        return new Rotary(frequencies, growth);
+
+        // Absent, null and 0 all mean the default.
+        double Given(string key, double fallback) => scaling.Double(key, 0) is var value && value != 0 ? value : fallback;
+
+        // The index, not a whole one, of the pair that turns so many times in the original window.
+        double Pair(double turns) => dimensions * Math.Log(original / (turns * 2 * Math.PI)) / (2 * Math.Log(theta));
+
+        double Growth(double m) => factor <= 1 ? 1 : (0.1 * m * Math.Log(factor)) + 1;
     }
 
     /// <summary>Llama 3.1: low frequencies slowed down by the factor, high ones kept, those between blended.</summary>

@@ -5,8 +5,9 @@ namespace AttentionLens.Models;
 /// <summary>
 /// Rotary positions in Hugging Face's rotate-half layout: dimension i of the first half turns with dimension i of the second half of the first
 /// 2 * Frequencies.Length dimensions of each head; the rest stays. Angles are computed in double: float32 angles lose 1e-4 at position 4,000.
+/// What turns may also grow (YaRN).
 /// </summary>
-internal sealed class Rotary(double[] frequencies)
+internal sealed class Rotary(double[] frequencies, double growth = 1)
 {
     private readonly Lock growing = new();
     private volatile Angles table = new([], []);
@@ -26,7 +27,7 @@ internal sealed class Rotary(double[] frequencies)
         return result;
     }
 
-    /// <summary>Turns all heads of consecutive rows, the first standing at <paramref name="position"/>; <paramref name="back"/> by the opposite angle, as gradients go.</summary>
+    /// <summary>Turns all heads of consecutive rows, the first standing at <paramref name="position"/>; <paramref name="back"/> by the opposite angle and grown as much, as gradients go.</summary>
     public void Apply(Span<float> x, int rows, int heads, int headSize, int position, bool back = false)
     {
         Angles angles = Table(position + rows);
@@ -81,8 +82,8 @@ internal sealed class Rotary(double[] frequencies)
                 for (int i = 0; i < Half; i++)
                 {
                     (double sine, double cosine) = Math.SinCos(p * frequencies[i]);
-                    cosines[(p * Half) + i] = (float)cosine;
-                    sines[(p * Half) + i] = (float)sine;
+                    cosines[(p * Half) + i] = (float)(cosine * growth);
+                    sines[(p * Half) + i] = (float)(sine * growth);
                 }
             }
 

@@ -36,6 +36,12 @@ internal static class TokenizerFolder
     {
         if (files.Json("tokenizer.json") is { } json)
             return TokenizerJson.Load(json);
+        var pipeline = LoadOlder(files, config);
+        return pipeline with { AddedTokens = pipeline.AddedTokens.With(VocabularyFiles.Added(config, files.Json("added_tokens.json"), pipeline.Model.Vocabulary)) };
+    }
+
+    private static TokenizerPipeline LoadOlder(FolderFiles files, FolderConfiguration config)
+    {
         if (files.Lines("vocab.txt") is { } vocabulary)
             return VocabularyFiles.WordPiece(vocabulary, config);
         if (files.Lines("merges.txt") is { } merges && files.Json("vocab.json") is { } ids)

@@ -22,21 +22,18 @@ internal static class TokenizerJson
         return TokenizerPipeline.Create(added, normalizer, preTokenizer, model, postProcessor, decoder);
     }
 
-    private static List<AddedToken> AddedTokens(JsonPart part, Vocabulary vocabulary)
+    private static List<AddedToken> AddedTokens(JsonPart part, Vocabulary vocabulary) =>
+        [.. part.Items().Select(item => AddedToken(item, vocabulary.Find(item.Required("content").Text()) ?? item.Required("id").Integer(), vocabulary))];
+
+    /// <summary>An added token as tokenizer.json writes it, and tokenizer_config.json under its id.</summary>
+    internal static AddedToken AddedToken(JsonPart item, int id, Vocabulary vocabulary)
     {
-        var result = new List<AddedToken>();
-        foreach (var item in part.Items())
-        {
-            var content = item.Required("content").Text();
-            var id = vocabulary.Find(content) ?? item.Required("id").Integer();
-            if (id < 0 || id > vocabulary.Size + 1_000_000)
-                throw item.Wrong("a token whose id follows the vocabulary");
-            var special = item.Flag("special", false);
-            result.Add(new AddedToken(
-                id, content, item.Flag("single_word", false), item.Flag("lstrip", false), item.Flag("rstrip", false),
-                item.Flag("normalized", !special), special));
-        }
-        return result;
+        if (id < 0 || id > vocabulary.Size + 1_000_000)
+            throw item.Wrong("a token whose id follows the vocabulary");
+        var special = item.Flag("special", false);
+        return new AddedToken(
+            id, item.Required("content").Text(), item.Flag("single_word", false), item.Flag("lstrip", false), item.Flag("rstrip", false),
+            item.Flag("normalized", !special), special);
     }
 
     private static Normalizer Normalizer(JsonPart part)

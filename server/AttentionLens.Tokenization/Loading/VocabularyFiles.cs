@@ -1,3 +1,4 @@
+using System.Globalization;
 using AttentionLens.Tokenization.Decoders;
 using AttentionLens.Tokenization.Normalizers;
 using AttentionLens.Tokenization.Patterns;
@@ -48,6 +49,22 @@ internal sealed record FolderConfiguration(JsonPart? Tokenizer, JsonPart? Specia
 /// </summary>
 internal static class VocabularyFiles
 {
+    /// <summary>
+    /// Tokens that were added to the vocabulary later: <c>added_tokens_decoder</c> of tokenizer_config.json (id to token), where there is none
+    /// added_tokens.json (spelling to id).
+    /// </summary>
+    public static List<AddedToken> Added(FolderConfiguration config, JsonPart? addedTokens, Vocabulary vocabulary)
+    {
+        if (config.Tokenizer is { IsObject: true } file && file.Optional("added_tokens_decoder") is { } decoder)
+        {
+            return [.. decoder.Members().Select(member => TokenizerJson.AddedToken(
+                member.Value, int.TryParse(member.Name, CultureInfo.InvariantCulture, out var id) ? id : throw member.Value.Wrong("a token under its id"), vocabulary))];
+        }
+        return addedTokens is { } tokens
+            ? [.. tokens.Members().Select(member => new AddedToken(member.Value.Integer(), member.Name, false, false, false, Normalized: true, Special: false))]
+            : [];
+    }
+
     /// <summary>vocab.txt: BERT and its kin.</summary>
     public static TokenizerPipeline WordPiece(string[] lines, FolderConfiguration config)
     {
@@ -220,7 +237,7 @@ internal static class VocabularyFiles
             steps.Add(new PrecompiledNormalizer(model.CharacterMap));
         steps.Add(new ReplaceNormalizer(new RegexPattern(" {2,}"), " "));
         // "9," is split by rules of its own, which the conversion expresses as a score that never wins.
-        var pieces = model.Pieces.ConvertAll(piece => (piece.Text, EndsInNumberComma(piece.Text) ? -100.0 : piece.Score));
+        var pieces = model.Pieces.ConvertAll(piece => (piece.Text, EndsInNumberComma(piece.Text) ? piece.Score - 100.0 : piece.Score));
         var unigram = UnigramModel(pieces, model);
         var (cls, sep) = (config.Role("cls_token", "[CLS]"), config.Role("sep_token", "[SEP]"));
         var special = Special(unigram.Vocabulary, cls, sep, config.Role("pad_token", "<pad>"), config.Role("unk_token", "<unk>"));

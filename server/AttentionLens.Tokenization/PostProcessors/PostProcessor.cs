@@ -81,6 +81,9 @@ internal sealed class TrimOffsetsPostProcessor(bool addPrefixSpace) : PostProces
         var trailing = 0;
         while (trailing < text.Length && IsSpace(text[^(trailing + 1)]))
             trailing++;
+        // An added token that took the white space around it has it in its range, not in its spelling.
+        if (leading == 0 && trailing == 0 && original.AsSpan(token.Start, token.End - token.Start) is var taken && taken.Length > text.Length && taken.Trim().SequenceEqual(text))
+            (leading, trailing) = (taken.Length - taken.TrimStart().Length, taken.Length - taken.TrimEnd().Length);
         // The first space may be the one that was put in front of the text: it has no place of its own there.
         if (leading > 0 && addPrefixSpace && (isFirst || token.Start == 0))
             leading--;
