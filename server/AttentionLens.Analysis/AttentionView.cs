@@ -22,6 +22,9 @@ public abstract class AttentionView
     /// <summary>No query sees a key after it.</summary>
     public abstract bool Causal { get; }
 
+    /// <summary>The view is about the whole model: there is one layer and one head, whichever are asked for.</summary>
+    public virtual bool JoinsLayers => false;
+
     /// <summary>Bytes the view holds beyond the trace it was made from.</summary>
     public virtual long Bytes => 0;
 

@@ -27,12 +27,19 @@ public static class Rollout
                 continue;
             }
 
-            matrices[layer] = new float[n * n];
-            using var before = PackedMatrix.Pack(matrices[layer - 1], n, n, transposed: true);
-            MatMul.Multiply(mixed, n, n, before, [], Activation.None, [], 0, matrices[layer], n, WorkerPool.Shared);
+            matrices[layer] = Product(mixed, matrices[layer - 1], n);
         }
 
         return new DenseView(view.Kind, view.Layers, 1, n, n, view.Causal, matrices);
+    }
+
+    /// <summary>left · right, both [n, n].</summary>
+    internal static float[] Product(float[] left, float[] right, int n)
+    {
+        var product = new float[n * n];
+        using var packed = PackedMatrix.Pack(right, n, n, transposed: true);
+        MatMul.Multiply(left, n, n, packed, [], Activation.None, [], 0, product, n, WorkerPool.Shared);
+        return product;
     }
 
     /// <summary>(A + I) / 2 of one layer. A row without weights (padding) only keeps itself.</summary>

@@ -50,14 +50,14 @@ public static class Sinks
         return sinks;
     }
 
-    /// <summary>Applies one handling to weights[tokens] in place; with nothing but special tokens they are left as they are.</summary>
+    /// <summary>Applies one handling to weights[tokens] in place (shares are those of absolute values, where a method gives signs); with nothing but special tokens they are left as they are.</summary>
     public static SinkResult Apply(Span<float> weights, ReadOnlySpan<bool> sinks, SinkHandling handling)
     {
         double all = 0, hidden = 0;
         for (var i = 0; i < weights.Length; i++)
         {
-            all += weights[i];
-            hidden += sinks[i] ? weights[i] : 0;
+            all += Math.Abs(weights[i]);
+            hidden += sinks[i] ? Math.Abs(weights[i]) : 0;
         }
 
         var share = all > 0 ? (float)(hidden / all) : 0;

@@ -148,10 +148,11 @@ public static class Weights
     {
         // A method that joins heads has one: every head of the model then means that one.
         var head = view.Heads == 1 && selection.Head is not null ? 0 : selection.Head;
-        Check(selection.Layer, view.Layers, nameof(HeadSelection.Layer));
+        var layer = view.JoinsLayers ? 0 : selection.Layer;
+        Check(layer, view.Layers, nameof(HeadSelection.Layer));
         Check(head, view.Heads, nameof(HeadSelection.Head));
         var heads = new List<(int, int)>();
-        for (var l = selection.Layer ?? 0; l <= (selection.Layer ?? view.Layers - 1); l++)
+        for (var l = layer ?? 0; l <= (layer ?? view.Layers - 1); l++)
         {
             for (var h = head ?? 0; h <= (head ?? view.Heads - 1); h++)
             {

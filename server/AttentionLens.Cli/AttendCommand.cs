@@ -60,17 +60,17 @@ internal static class AttendCommand
             var keep = analysis.Needs | (chosen.WritesOutputs && analysis == Methods.Raw ? Keep.HiddenStates | Keep.Logits : Keep.Attention);
             var trace = loaded.ForwardLong(modelInput, ModelInputs.Windows(sources), keep, cancellation);
             var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
-            if (!trace.Stacks.Any(stack => analysis.AppliesTo(stack.Kind)))
+            if (!trace.Stacks.Any(stack => analysis.AppliesTo(loaded.Info.Kind, stack.Kind)))
             {
                 throw new CommandException($"{analysis.Title} is not defined for this model's attention.");
             }
 
-            var stacks = trace.Stacks.Where(stack => analysis.AppliesTo(stack.Kind)).Select(stack =>
+            var stacks = trace.Stacks.Where(stack => analysis.AppliesTo(loaded.Info.Kind, stack.Kind)).Select(stack =>
             {
                 var patches = stack.Kind == AttentionKind.Vision ? ModelInputs.Patches(loaded.Info) : null;
                 var queries = stack.Kind is AttentionKind.Decoder or AttentionKind.Cross && loaded.Info.Kind == ModelKind.EncoderDecoder ? targets : patches ?? sources;
                 var keys = stack.Kind == AttentionKind.Cross ? sources : queries;
-                var view = analysis.Apply(loaded, trace, stack, cancellation);
+                var view = analysis.Apply(new MethodInput(loaded, trace, stack, default, null, cancellation));
                 return new StackResult(handling == SinkHandling.Show ? view : new SinkView(view, [.. keys.Select((t, i) => t.Special || (stack.Causal && i == 0))], handling), stack, queries, keys);
             }).ToArray();
             var result = new AttentionResult(trace, analysis.Name, layers, heads, stacks)

@@ -192,6 +192,85 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>
+    /// The logit lens (nostalgebraist 2020): what the head would say if the model ended after some block. The state goes through the stack's final norm
+    /// and the head. Scores [rows * outputs]; of a head that scores the whole input, of its one row.
+    /// </summary>
+    /// <param name="trace">A pass of this model that kept <see cref="Keep.HiddenStates"/>.</param>
+    /// <param name="state">0 = the embeddings, i = after block i - 1.</param>
+    /// <param name="rows">Positions of the text, or of the target of an encoder-decoder.</param>
+    /// <exception cref="ModelException">The model has no head.</exception>
+    public float[] Lens(AttentionTrace trace, int state, int[] rows)
+    {
+        StackDescription stack = network.Decoder ?? network.Text ?? network.Vision!; // every network has one of them
+        Head head = network.Head ?? throw new ModelException($"{Info.Name} has no head, so there is nothing to read off its layers.");
+        AttentionStack kept = trace.Stack(stack.Kind) ?? throw new ArgumentException("The trace is not one of this model.", nameof(trace));
+        Enter();
+        try
+        {
+            float[] x = kept.HiddenState(state).ToArray();
+            if (stack.FinalNorm is { } norm && (state < stack.Blocks.Length || !stack.FinalNormInHidden))
+            {
+                StackRunner.Apply(norm, x, x.Length / stack.Hidden, x, Pool);
+            }
+
+            return Pass(Keep.Logits, CancellationToken.None).Logits(head, rows, x, stack.Hidden).Data;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>What a block does with the sum of self-attention and residual: adds the output projection's bias, and normalises where the norm comes after.</summary>
+    /// <exception cref="ArgumentException">No such attention or layer.</exception>
+    public ResidualMap Residual(AttentionKind kind, int layer)
+    {
+        (StackDescription stack, Block block) = Find(kind, layer);
+        Norm? norm = stack.Norms == NormPlace.After ? block.SelfNorm : null;
+        return new ResidualMap(
+            block.Self.Output.Bias.Length == 0 ? new float[stack.Hidden] : block.Self.Output.Bias,
+            norm is null ? null : Array.ConvertAll(norm.Weight, w => w + norm.Offset),
+            norm?.Bias,
+            norm?.Epsilon ?? 0);
+    }
+
+    /// <summary>A block's output [rows, hidden] from its input [rows, hidden] and what its self-attention mixed from the values [rows, heads * head size].</summary>
+    /// <exception cref="ModelException">The block has cross-attention as well.</exception>
+    public float[] FinishBlock(AttentionKind kind, int layer, ReadOnlySpan<float> input, ReadOnlySpan<float> context)
+    {
+        (StackDescription stack, Block block) = Find(kind, layer);
+        if (block.Cross is not null)
+        {
+            throw new ModelException("A block with cross-attention cannot be finished from its self-attention alone.");
+        }
+
+        Enter();
+        try
+        {
+            return BlockTail.Run(stack, block, input, context, Pool);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    private (StackDescription Stack, Block Block) Find(AttentionKind kind, int layer)
+    {
+        StackDescription? stack = kind == AttentionKind.Vision ? network.Vision : network.Text?.Kind == kind ? network.Text : network.Decoder;
+        return stack is not null && kind != AttentionKind.Cross && (uint)layer < (uint)stack.Blocks.Length
+            ? (stack, stack.Blocks[layer])
+            : throw new ArgumentException($"{Info.Name} has no {kind} self-attention with layer {layer}.", nameof(layer));
+    }
+
+    /// <summary>The rows of the last hidden state that the head reads for an input (of the decoder in an encoder-decoder); empty without a head.</summary>
+    public int[] OutputRows(ModelInput input)
+    {
+        int[] ids = network.Decoder is null ? input.InputIds : input.DecoderInputIds ?? [network.DecoderStart ?? 0];
+        return network.Head is { } head ? Pass(Keep.Logits, CancellationToken.None).RowsOf(head, input, ids, ids.Length) : [];
+    }
+
+    /// <summary>
     /// The part of a layer's output projection that reads one head, [head size, hidden size] row-major and without bias: a head adds
     /// (sum over keys of weight * value) times this matrix to the residual stream.
     /// </summary>

@@ -20,6 +20,9 @@ public sealed record ModelInput
 
     public PixelValues? Pixels { get; init; }
 
+    /// <summary>Heads that this pass forces; null = none.</summary>
+    public IReadOnlyList<HeadIntervention>? Interventions { get; init; }
+
     /// <summary>Positions whose language-model logits are wanted; null = all. A 50,000 word vocabulary costs 200 kB a position.</summary>
     public int[]? LogitPositions { get; init; }
 }

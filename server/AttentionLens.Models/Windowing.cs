@@ -41,6 +41,7 @@ internal static class Windows
             AttentionMask = input.AttentionMask is { } mask ? Pick(mask, positions) : null,
             TokenTypeIds = input.TokenTypeIds is { } types ? Pick(types, positions) : null,
             GlobalAttentionMask = input.GlobalAttentionMask is { } global ? Pick(global, positions) : null,
+            Interventions = input.Interventions,
         })];
         List<AttentionTrace> traces = [];
         for (int first = 0; first < pieces.Length;)

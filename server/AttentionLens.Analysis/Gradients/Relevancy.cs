@@ -1,3 +1,4 @@
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.Models;
 
 namespace AttentionLens.Analysis.Gradients;
@@ -15,22 +16,47 @@ namespace AttentionLens.Analysis.Gradients;
 /// <param name="Queries">Rows of <see cref="Self"/> and <see cref="Cross"/>.</param>
 /// <param name="Cross">[targets, sources] for an encoder-decoder, else empty.</param>
 /// <param name="Sources">Columns of <see cref="Cross"/>.</param>
-public sealed record Relevancy(float[] Self, int Queries, float[] Cross, int Sources)
+/// <param name="Value">The prediction y.</param>
+public sealed record Relevancy(float[] Self, int Queries, float[] Cross, int Sources, double Value)
 {
     public ReadOnlySpan<float> SelfRow(int query) => Self.AsSpan(query * Queries, Queries);
 
     public ReadOnlySpan<float> CrossRow(int query) => Cross.AsSpan(query * Sources, Sources);
 
+    /// <summary>The relevancy of each token for one output: the rows of the positions that the head reads, their mean where there are several.</summary>
+    /// <exception cref="ModelException">See <see cref="Model.Gradient"/>.</exception>
+    public static Attribution Explain(Model model, OutputTarget target, CancellationToken cancellation = default)
+    {
+        Relevancy relevancy = Of(model, target.Input, target.Terms, cancellation);
+        bool crossed = relevancy.Sources > 0;
+        float[] self = new float[relevancy.Queries], cross = new float[relevancy.Sources];
+        foreach (int row in target.Rows)
+        {
+            Add(relevancy.SelfRow(row), target.Rows.Length, self);
+            Add(relevancy.CrossRow(row), target.Rows.Length, cross);
+        }
+
+        return new Attribution(crossed ? cross : self, crossed ? self : [], relevancy.Value);
+    }
+
+    private static void Add(ReadOnlySpan<float> row, int count, float[] sum)
+    {
+        for (int i = 0; i < sum.Length; i++)
+        {
+            sum[i] += row[i] / count;
+        }
+    }
+
     /// <exception cref="ModelException">See <see cref="Model.Gradient"/>.</exception>
     public static Relevancy Of(Model model, ModelInput input, IReadOnlyList<LogitTerm> target, CancellationToken cancellation = default)
     {
         Dictionary<(AttentionKind Kind, int Layer), (float[] Weights, int Keys, int Heads)> layers = [];
-        model.Gradient(input, target, (kind, layer, _, keys, weights, gradient) =>
+        GradientResult gradient = model.Gradient(input, target, (kind, layer, _, keys, weights, byWeight) =>
         {
             (float[] sum, _, int heads) = layers.GetValueOrDefault((kind, layer), (new float[weights.Length], keys, 0));
             for (int i = 0; i < sum.Length; i++)
             {
-                sum[i] += Math.Max(0, weights[i] * gradient[i]);
+                sum[i] += Math.Max(0, weights[i] * byWeight[i]);
             }
 
             layers[(kind, layer)] = (sum, keys, heads + 1);
@@ -48,7 +74,7 @@ public sealed record Relevancy(float[] Self, int Queries, float[] Cross, int Sou
                 self = Plus(self, Product(mean, self, targets, targets, targets));
             }
 
-            return new Relevancy(self, targets, [], 0);
+            return new Relevancy(self, targets, [], 0, gradient.Value);
         }
 
         int sources = layers[(AttentionKind.Encoder, 0)].Keys;
@@ -70,7 +96,7 @@ public sealed record Relevancy(float[] Self, int Queries, float[] Cross, int Sou
             cross = Plus(cross, Product(Transposed(Normalised(self, targets), targets), reached, targets, targets, sources));
         }
 
-        return new Relevancy(self, targets, cross, sources);
+        return new Relevancy(self, targets, cross, sources, gradient.Value);
 
         IEnumerable<float[]> Means(AttentionKind kind)
         {

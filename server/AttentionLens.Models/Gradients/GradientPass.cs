@@ -16,6 +16,11 @@ internal sealed class GradientPass(Network network, ModelInfo info, TransposedWe
             throw new ModelException($"{info.Name} has no head, so there is no prediction to differentiate.");
         }
 
+        if (input.Interventions is { Count: > 0 })
+        {
+            throw new ModelException("Gradients are those of the model as it is; take back what was forced, or choose a method without gradients.");
+        }
+
         StackDescription first = network.Text ?? network.Vision!; // every network has one of them
         if (first.Blocks.Any(static b => b.Self.Global is not null))
         {

@@ -22,7 +22,20 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
     {
         StackDescription stack = network.Text!; // asked only of networks with a text stack
         LongformerState? global = stack.Blocks.Length > 0 && stack.Blocks[0].Self.Global is not null ? Longformer(input, stack) : null;
-        return new SequenceState(stack, capacity, Mask(input, capacity), Separators(input.InputIds), KeepValues || growing, KeepHidden) { Global = global };
+        return new SequenceState(stack, capacity, Mask(input, capacity), Separators(input.InputIds), KeepValues || growing, KeepHidden)
+        {
+            Global = global,
+            Forced = Forced(stack, stack.Kind, input, growing),
+        };
+    }
+
+    /// <summary>Rows that come one at a time have no mean of what came before: it is not kept.</summary>
+    private static ForcedHeads? Forced(StackDescription stack, AttentionKind kind, ModelInput input, bool growing)
+    {
+        ForcedHeads? forced = ForcedHeads.Of(stack, kind, input.Interventions);
+        return growing && forced is not null && forced.Any(HeadEffect.Mean)
+            ? throw new ModelException("A text cannot be continued with a head forced to its mean; set it to zero or uniform.")
+            : forced;
     }
 
     /// <summary>
@@ -69,6 +82,8 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
         if (network.Kind != ModelKind.Decoder
             || previous.Model.Fingerprint != info.Fingerprint
             || input.AttentionMask is not null
+            || input.Interventions is not null
+            || previous.Input.Interventions is not null
             || previous.Input.AttentionMask is not null
             || previous.Stacks[0] is not LayerStack { HasValues: true }
             || (KeepHidden && previous.Stacks[0].HiddenStates == 0))
@@ -277,7 +292,11 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
         StackDescription decoder = network.Decoder!; // asked only of encoder-decoders
         return new SequenceState(decoder, capacity, null, [], KeepValues || growing, KeepHidden)
         {
-            Cross = new CrossState(decoder, capacity, input.InputIds.Length, Mask(input, input.InputIds.Length), Separators(input.InputIds)),
+            Cross = new CrossState(decoder, capacity, input.InputIds.Length, Mask(input, input.InputIds.Length), Separators(input.InputIds))
+            {
+                Forced = Forced(decoder, AttentionKind.Cross, input, growing),
+            },
+            Forced = Forced(decoder, AttentionKind.Decoder, input, growing),
         };
     }
 
@@ -502,7 +521,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
             throw new ModelException($"{info.Name} takes images of {image.Channels} x {image.ImageSize} x {image.ImageSize}, not {pixels.Channels} x {pixels.Height} x {pixels.Width}.");
         }
 
-        SequenceState state = new(stack, image.Tokens, null, [], KeepValues, KeepHidden);
+        SequenceState state = new(stack, image.Tokens, null, [], KeepValues, KeepHidden) { Forced = Forced(stack, AttentionKind.Vision, input, growing: false) };
         Span<float> hidden = scratch.Hidden((long)image.Tokens * stack.Hidden);
         Embedder.Image(image, pixels, hidden, pool);
         new StackRunner(stack, [state], scratch, pool, cancellation).Run([image.Tokens]);

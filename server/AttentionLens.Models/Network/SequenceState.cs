@@ -55,6 +55,9 @@ internal sealed class SequenceState
     /// <summary>What a decoder reads of its encoder; null without cross-attention.</summary>
     public CrossState? Cross { get; init; }
 
+    /// <summary>Heads of the self-attention that the input forces.</summary>
+    public ForcedHeads? Forced { get; init; }
+
     /// <summary>Longformer's exceptions, per layer; null for every other architecture.</summary>
     public LongformerState? Global { get; init; }
 
@@ -112,6 +115,7 @@ internal sealed class SequenceState
         Values = Values?[layer],
         ValueStride = ValueStride,
         Global = Global?.Rows[layer],
+        Forced = Forced?.Layer(layer),
         Profiles = profiles[layer],
     };
 
@@ -181,6 +185,8 @@ internal sealed class CrossState
 
     public int KeyStride => stack.KeyHeads * stack.HeadSize;
 
+    public ForcedHeads? Forced { get; init; }
+
     public float[][] Queries { get; }
 
     public float[][] Keys { get; }
@@ -209,6 +215,7 @@ internal sealed class CrossState
         KeyStride = KeyStride,
         Values = keepValues ? Values[layer] : null,
         ValueStride = KeyStride,
+        Forced = Forced?.Layer(layer),
         Profiles = profiles[layer],
     };
 }

@@ -197,6 +197,9 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 AttendGlobal(layer, block.Self, global, profiles, Chunk(x, row, counts[i]), counts[i], target);
             }
 
+            sequence.Forced?.Apply(
+                layer, pattern, new StridedRows(sequence.Values is { } all ? all[layer] : values.AsSpan(row * valueWidth, counts[i] * valueWidth), valueWidth), target);
+
             row += counts[i];
         }
     }
@@ -296,6 +299,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 contextWidth,
                 new ProfileObserver(state.StartProfile(layer, pattern, whole: sequences[i].Rows == 0), null, cancellation),
                 pool);
+            state.Forced?.Apply(layer, pattern, new StridedRows(state.Values[layer], valueWidth), context.Slice(row * contextWidth, counts[i] * contextWidth));
             row += counts[i];
         }
     }

@@ -28,6 +28,9 @@ internal sealed class AttentionLayer
     /// <summary>Longformer: rows that differ from the pattern.</summary>
     public GlobalRows? Global { get; init; }
 
+    /// <summary>By head, what its weights were replaced by; null = the layer is as the model has it.</summary>
+    public HeadEffect?[]? Forced { get; init; }
+
     /// <summary>One per head, where the pass has accumulated them.</summary>
     public ProfileSums? Profiles { get; init; }
 

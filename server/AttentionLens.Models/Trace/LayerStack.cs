@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using AttentionLens.Kernels;
 
 namespace AttentionLens.Models;
@@ -11,6 +12,7 @@ internal sealed class LayerStack : AttentionStack
     private readonly int[] separators;
     private readonly WorkerPool pool;
     private readonly ProfileSums?[] recomputed;
+    private readonly ConcurrentDictionary<(int Layer, int Head), float[]> unforced = [];
 
     public LayerStack(AttentionKind kind, AttentionLayer[] layers, int queries, int keys, float[][] hidden, int hiddenSize, int[] separators, WorkerPool pool)
         : base(kind, layers.Length, layers[0].Pattern.Heads, queries, keys, layers[0].Pattern.After == 0)
@@ -82,15 +84,32 @@ internal sealed class LayerStack : AttentionStack
     {
         Check(layer, head);
         CheckQuery(query);
+        if (layers[layer].Forced?[head] is { } effect)
+        {
+            ForcedHeads.Row(effect, layers[layer].Pattern, query, () => Unforced(layer, head), row);
+            return;
+        }
+
         layers[layer].Row(head, query, row);
     }
+
+    /// <summary>All rows of a forced head as they would have been.</summary>
+    private float[] Unforced(int layer, int head) => unforced.GetOrAdd((layer, head), _ =>
+    {
+        float[] weights = new float[Queries * Keys];
+        AttentionLayer data = layers[layer];
+        AttentionKernel.Rows(data.Pattern, data.QueryRows, data.KeyRows, head, 0, Queries, weights, pool);
+        return weights;
+    });
 
     public override AttentionScore? Score(int layer, int head, int query, int key)
     {
         Check(layer, head);
         CheckQuery(query);
         CheckKey(key);
-        return layers[layer].Score(head, query, key);
+        return layers[layer].Forced?[head] is null
+            ? layers[layer].Score(head, query, key)
+            : throw new ModelException("The weights of this head are forced; they do not come from its queries and keys.");
     }
 
     public override void Head(int layer, int head, Span<float> weights)
@@ -98,6 +117,16 @@ internal sealed class LayerStack : AttentionStack
         Check(layer, head);
         ArgumentOutOfRangeException.ThrowIfLessThan(weights.Length, (long)Queries * Keys);
         AttentionLayer data = layers[layer];
+        if (data.Forced?[head] is not null)
+        {
+            for (int i = 0; i < Queries; i++)
+            {
+                Row(layer, head, i, weights.Slice(i * Keys, Keys));
+            }
+
+            return;
+        }
+
         AttentionKernel.Rows(data.Pattern, data.QueryRows, data.KeyRows, head, 0, Queries, weights, pool);
         if (data.Global is { } global)
         {
@@ -113,7 +142,7 @@ internal sealed class LayerStack : AttentionStack
         Check(layer, head);
         CheckTile(tileRows, tileColumns, tile);
         AttentionLayer data = layers[layer];
-        if (data.Global is null)
+        if (data.Global is null && data.Forced?[head] is null)
         {
             AttentionKernel.Tile(data.Pattern, data.QueryRows, data.KeyRows, head, rows, columns, tileRows, tileColumns, pooling, tile, pool);
         }

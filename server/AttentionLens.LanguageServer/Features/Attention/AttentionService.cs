@@ -139,7 +139,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         var key = new ViewKey(attention.Held, attention.Text.Key, weighing.Stack.Kind, weighing.Method.Name);
         if (cache.TryGet(key, out object known))
             return (AttentionView)known;
-        AttentionView view = weighing.Method.Apply(attention.Held.Runner.Model, attention.Trace, weighing.Stack, cancellation);
+        AttentionView view = weighing.Method.Apply(new MethodInput(attention.Held.Runner.Model, attention.Trace, weighing.Stack, default, null, cancellation));
         cache.Add(key, view, view.Bytes);
         return view;
     }
@@ -154,7 +154,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         AttentionStack stack = attention.Stack(view?.Stack);
         Method method = MethodOf(view);
-        return method.AppliesTo(stack.Kind)
+        return method.AppliesTo(attention.Model.Kind, stack.Kind)
             ? new Weighing(stack, method, attention.Selection(view, stack))
             : throw new AttentionException(AttentionStatus.Failed, $"{method.Title} is not defined for cross-attention; choose the encoder or the decoder.");
     }
@@ -164,7 +164,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     /// that was in use when the question came is given even after another has been chosen.
     /// </summary>
     public static HeldModel.Lease Enter(SegmentAttention attention, View? view) =>
-        MethodOf(view).Needs == Keep.Attention ? default : attention.Held.Enter();
+        MethodOf(view) is { Needs: Keep.Attention, Explain: null } ? default : attention.Held.Enter();
 
     private static Method MethodOf(View? view) => view?.Method is not { } name
         ? Methods.Raw
