@@ -336,7 +336,7 @@ public sealed class MethodsTests
     {
         var folder = Oracle.Folder(name);
         var model = Model.Load(folder);
-        return (model, model.Forward(Oracle.Input(Path.Combine(folder, file + ".safetensors")), Keep.Values));
+        return (model, model.Forward(Oracle.Input(Path.Combine(folder, file + ".safetensors")), Keep.Values | Keep.HiddenStates));
     }
 }
 
