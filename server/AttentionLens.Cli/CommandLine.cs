@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Text;
 using AttentionLens.Analysis;
+using AttentionLens.Cli.Annotate;
 using AttentionLens.Cli.Text;
+using AttentionLens.Corpora.Annotations;
 using AttentionLens.Models;
 using AttentionLens.Tokenization;
 
@@ -20,6 +22,7 @@ internal static class CommandLine
             AttendCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             ModelCommand.Create(terminal),
+            AnnotateCommand.Create(terminal),
             BenchCommand.Create(terminal),
             ServeCommand.Create(terminal),
         };
@@ -53,7 +56,7 @@ internal static class CommandLine
     private static (int Status, string Message) Explain(Exception error) => error switch
     {
         UsageException => (WrongUsage, error.Message),
-        CommandException or ModelException or TokenizerException or MethodException => (Failed, error.Message),
+        CommandException or ModelException or TokenizerException or MethodException or SidecarException => (Failed, error.Message),
         OperationCanceledException => (Failed, "Cancelled."),
         OutOfMemoryException => (Failed, "Not enough memory for this text; give a shorter one, or one layer and head."),
         IOException or UnauthorizedAccessException => (Failed, error.Message),

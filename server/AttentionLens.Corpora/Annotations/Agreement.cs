@@ -84,17 +84,35 @@ public static class Agreement
         var units = sections.SelectMany(s => s.Where(x => x.IsUnit).Select(x => (double)x.Range.Length)).ToArray();
         var gaps = sections.SelectMany(s => s.Where(x => !x.IsUnit).Select(x => (double)x.Range.Length)).ToArray();
         if (units.Length == 0) return null;
+        // Sums over the gaps that a unit fits into, from the longest gap down: a corpus has as many gaps as units, and each against each is too much.
+        Array.Sort(gaps);
+        var fitting = new double[gaps.Length + 1];
+        for (var i = gaps.Length - 1; i >= 0; i--) fitting[i] = fitting[i + 1] + gaps[i] + 1;
         double count = units.Length, sum = 0;
         foreach (var u in units)
         {
             sum += (count - 1) / 3 * (2 * u * u * u - 3 * u * u + u);
-            sum += u * u * gaps.Where(g => g >= u).Sum(g => g - u + 1);
+            var first = FirstNotBelow(gaps, u);
+            sum += u * u * (fitting[first] - (gaps.Length - first) * u);
         }
 
         var total = m * l;
         var denominator = total * (total - 1) - units.Sum(u => u * (u - 1));
         var expected = denominator == 0 ? 0 : 2 / l * sum / denominator;
         return expected == 0 ? null : 1 - observed / expected;
+    }
+
+    private static int FirstNotBelow(double[] sorted, double value)
+    {
+        int lo = 0, hi = sorted.Length;
+        while (lo < hi)
+        {
+            var mid = (lo + hi) / 2;
+            if (sorted[mid] < value) lo = mid + 1;
+            else hi = mid;
+        }
+
+        return lo;
     }
 
     private static List<(TextRange Range, bool IsUnit)> Sections(int length, IReadOnlyList<TextRange> spans)

@@ -10,6 +10,8 @@ public static class Anchoring
     /// <summary>How far from its expected place a misspelt quote is looked for; an exact one is looked for everywhere.</summary>
     private const int Neighbourhood = 10_000;
 
+    private const int MaxEqualLines = 500;
+
     /// <summary>Renews anchors, quote and context of every placed span from its live position.</summary>
     public static IEnumerable<Annotation> Describe(string text, IEnumerable<Annotation> annotations)
     {
@@ -35,40 +37,50 @@ public static class Anchoring
     /// Places stored annotations in <paramref name="text"/>: by line hash where the quote stands there; else through
     /// <paramref name="baseText"/> (the text that they were stored for, when it is known); else by quote, marked for review; else orphan.
     /// </summary>
-    public static IReadOnlyList<Annotation> Place(string text, IReadOnlyList<Annotation> stored, string? baseText = null)
+    public static IReadOnlyList<Annotation> Place(string text, IReadOnlyList<Annotation> stored, string? baseText = null) =>
+        Place(text, stored, baseText, new PlacementWork());
+
+    internal static IReadOnlyList<Annotation> Place(string text, IReadOnlyList<Annotation> stored, string? baseText, PlacementWork work)
     {
-        if (baseText is not null && baseText != text) return Carry(Place(baseText, stored), baseText, text);
+        if (baseText is not null && baseText != text) return Carry(Place(baseText, stored, null, work), baseText, text, work);
         var lines = new LineTable(text);
-        var quotes = new QuoteMatcher(text);
-        return [.. stored.Select(a => PlaceOne(text, lines, quotes, a))];
+        return FindLost(text, work, [.. stored.Select(a => (a, ByLines(text, lines, a, work), (int?)null))]);
     }
 
     /// <summary>Moves placed annotations from one text to another: through the difference, then by strict quote, else orphan.</summary>
-    public static IReadOnlyList<Annotation> Carry(IReadOnlyList<Annotation> annotations, string oldText, string newText)
+    public static IReadOnlyList<Annotation> Carry(IReadOnlyList<Annotation> annotations, string oldText, string newText) =>
+        Carry(annotations, oldText, newText, new PlacementWork());
+
+    private static IReadOnlyList<Annotation> Carry(IReadOnlyList<Annotation> annotations, string oldText, string newText, PlacementWork work)
     {
         var diff = TextDiff.Compare(oldText, newText);
-        var quotes = new QuoteMatcher(newText);
-        return
-        [
-            .. Describe(oldText, annotations).Select(a =>
-            {
-                if (a.Kind != AnnotationKind.Span) return a;
-                if (a.Fragments.IsEmpty) return ByQuote(quotes, a, expected: null);
-                var mapped = a.Fragments.Select(diff.Map).ToArray();
-                return mapped.All(m => m is not null)
-                    ? a with { Fragments = [.. mapped.Select(m => m.GetValueOrDefault())] }
-                    : ByQuote(quotes, a, expected: a.Fragments[0].Start);
-            }),
-        ];
+        return FindLost(newText, work, [.. Describe(oldText, annotations).Select(a => (a, Mapped(a), a.Fragments.IsEmpty ? (int?)null : a.Fragments[0].Start))]);
+
+        Annotation? Mapped(Annotation a)
+        {
+            if (a.Kind != AnnotationKind.Span) return a;
+            if (a.Fragments.IsEmpty) return null;
+            var mapped = a.Fragments.Select(diff.Map).ToArray();
+            return mapped.All(m => m is not null) ? a with { Fragments = [.. mapped.Select(m => m.GetValueOrDefault())] } : null;
+        }
     }
 
-    private static Annotation PlaceOne(string text, LineTable lines, QuoteMatcher quotes, Annotation a)
+    /// <summary>Looks for what has no place yet by its quote; all quotes together, since each alone would read the whole text.</summary>
+    private static IReadOnlyList<Annotation> FindLost(string text, PlacementWork work, (Annotation Annotation, Annotation? Placed, int? Expected)[] items)
+    {
+        var quotes = new QuoteMatcher(text, work);
+        quotes.Prepare(items.Where(i => i.Placed is null && i.Annotation.Anchors.Length == 1).Select(i => i.Annotation.Anchors[0].Quote));
+        return [.. items.Select(i => i.Placed ?? ByQuote(quotes, i.Annotation, i.Expected))];
+    }
+
+    /// <summary>The annotation at the lines of its anchors, or null when one of them is not there.</summary>
+    private static Annotation? ByLines(string text, LineTable lines, Annotation a, PlacementWork work)
     {
         if (a.Kind != AnnotationKind.Span || a.Anchors.IsEmpty) return a;
         var fragments = new List<TextRange>(a.Anchors.Length);
         foreach (var anchor in a.Anchors)
         {
-            if (ByLine(text, lines, anchor, a) is not { } found) return ByQuote(quotes, a, expected: null);
+            if (ByLine(text, lines, anchor, a, work) is not { } found) return null;
             fragments.Add(found);
         }
 
@@ -76,23 +88,26 @@ public static class Anchoring
     }
 
     /// <summary>
-    /// The line may have gained an equal twin above it, which shifts ordinals: of all equal lines whose quote fits, the one whose
-    /// surroundings fit best is meant, the stored ordinal deciding only between equals.
+    /// The line may have gained an equal twin above it, which shifts ordinals: of the equal lines whose quote fits, the one whose
+    /// surroundings fit best is meant, between equals the one nearest to the stored ordinal.
     /// </summary>
-    private static TextRange? ByLine(string text, LineTable lines, Anchor anchor, Annotation a)
+    private static TextRange? ByLine(string text, LineTable lines, Anchor anchor, Annotation a, PlacementWork work)
     {
         TextRange? best = null;
         var bestScore = -1.0;
+        var compared = 0;
         foreach (var start in lines.Candidates(anchor.Start))
         {
             var end = anchor.Start.Line == anchor.End.Line && anchor.Start.Ordinal == anchor.End.Ordinal
                 ? start + anchor.Quote.Length
-                : lines.Candidates(anchor.End).Where(e => e >= start).Cast<int?>().Min() ?? -1;
+                : lines.Next(anchor.End, start) ?? -1;
             if (end < start || end > text.Length || Quote(text, new TextRange(start, end)) != anchor.Quote) continue;
+            // In token-per-line files one line has thousands of equals; an edit shifts ordinals by a few. The stored one is always looked at.
+            if (compared++ == MaxEqualLines || (compared > 1 && !work.Compare())) break;
             var score = Similarity.OfEnds(a.Before, Before(text, start)) + Similarity.OfStarts(a.After, After(text, end));
             if (score <= bestScore + 1e-9) continue;
             (best, bestScore) = (new TextRange(start, end), score);
-            // Both sides exact: no equal line can fit better. In token-per-line files one line has thousands of equals.
+            // Both sides exact: no equal line can fit better.
             if (score >= 2) break;
         }
 

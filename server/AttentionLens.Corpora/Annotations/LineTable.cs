@@ -45,13 +45,32 @@ internal sealed class LineTable
         return new LinePoint(Hash(line), _ordinals[line], CodePoints(Content(line)[..column]));
     }
 
-    /// <summary>Offsets that <paramref name="point"/> may mean: the line of its ordinal first, then its equals.</summary>
+    /// <summary>Offsets that <paramref name="point"/> may mean: the line of its ordinal, then its equals, the nearest first.</summary>
     public IEnumerable<int> Candidates(LinePoint point)
     {
         if (!_byHash.Value.TryGetValue(point.Line, out var lines)) yield break;
-        if (point.Ordinal < lines.Count) yield return Offset(lines[point.Ordinal], point.Column);
-        for (var i = 0; i < lines.Count; i++)
-            if (i != point.Ordinal) yield return Offset(lines[i], point.Column);
+        var middle = Math.Clamp(point.Ordinal, 0, lines.Count - 1);
+        yield return Offset(lines[middle], point.Column);
+        for (var away = 1; middle - away >= 0 || middle + away < lines.Count; away++)
+        {
+            if (middle + away < lines.Count) yield return Offset(lines[middle + away], point.Column);
+            if (middle - away >= 0) yield return Offset(lines[middle - away], point.Column);
+        }
+    }
+
+    /// <summary>The first offset at or after <paramref name="from"/> that <paramref name="point"/> may mean, or null.</summary>
+    public int? Next(LinePoint point, int from)
+    {
+        if (!_byHash.Value.TryGetValue(point.Line, out var lines)) return null;
+        int lo = 0, hi = lines.Count;
+        while (lo < hi)
+        {
+            var mid = (lo + hi) / 2;
+            if (Offset(lines[mid], point.Column) < from) lo = mid + 1;
+            else hi = mid;
+        }
+
+        return lo < lines.Count ? Offset(lines[lo], point.Column) : null;
     }
 
     private int Offset(int line, int column)

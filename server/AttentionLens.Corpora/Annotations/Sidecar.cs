@@ -25,6 +25,22 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
 
     public static Sidecar Empty { get; } = new([], [], []);
 
+    /// <exception cref="SidecarException">The file is no text in UTF-8, or of a later version: rewriting it would destroy what is in it.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static Sidecar Read(string path)
+    {
+        try
+        {
+            return Parse(File.ReadAllText(path, Strict));
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new SidecarException($"{Path.GetFileName(path)} is not UTF-8 text and was left alone; put a good copy in its place, or move it away.", e);
+        }
+    }
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <summary>Never throws on content: what cannot be read is a problem with its line, and survives a rewrite.</summary>
     /// <exception cref="SidecarException">The file is of a later version of the format, which this one must not rewrite.</exception>
     public static Sidecar Parse(string content)
@@ -32,12 +48,22 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
         var annotations = ImmutableArray.CreateBuilder<Annotation>();
         var unread = ImmutableArray.CreateBuilder<string>();
         var problems = ImmutableArray.CreateBuilder<SidecarProblem>();
-        var ids = new HashSet<string>();
+        var ids = new Dictionary<string, int>();
         var number = 0;
+        var conflict = Conflict.None;
         foreach (var raw in content.AsSpan().TrimStart('\uFEFF').EnumerateLines())
         {
             number++;
             if (raw.IsWhiteSpace()) continue;
+            if (Marker(raw) is { } marker)
+            {
+                if (marker == Conflict.Ours) problems.Add(new SidecarProblem(number, "git left a conflict here; the annotations of both sides were taken, the later change of each"));
+                conflict = marker;
+                continue;
+            }
+
+            // What both sides came from is not what either says.
+            if (conflict == Conflict.Base) continue;
             var line = raw.ToString();
             try
             {
@@ -51,8 +77,15 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
                     continue;
                 }
 
-                var annotation = Read(json.RootElement);
-                if (!ids.Add(annotation.Id)) throw new FormatException($"the id \"{annotation.Id}\" stands on an earlier line too");
+                var annotation = ReadRecord(json.RootElement);
+                if (ids.TryGetValue(annotation.Id, out var earlier))
+                {
+                    if (conflict != Conflict.Theirs) throw new FormatException($"the id \"{annotation.Id}\" stands on an earlier line too");
+                    if (annotation.Time > annotations[earlier].Time) annotations[earlier] = annotation;
+                    continue;
+                }
+
+                ids[annotation.Id] = annotations.Count;
                 annotations.Add(annotation);
             }
             catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
@@ -70,13 +103,33 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
         return new Sidecar(annotations.ToImmutable(), unread.ToImmutable(), problems.ToImmutable());
     }
 
+    /// <summary>Where in a conflict that git left a line stands.</summary>
+    private enum Conflict
+    {
+        None,
+        Ours,
+        Base,
+        Theirs,
+    }
+
+    private static Conflict? Marker(ReadOnlySpan<char> line) =>
+        line.StartsWith("<<<<<<< ") ? Conflict.Ours
+        : line.StartsWith("||||||| ") ? Conflict.Base
+        : line is "=======" ? Conflict.Theirs
+        : line.StartsWith(">>>>>>> ") ? Conflict.None
+        : null;
+
     /// <summary>The file's text, LF at every line's end, the last included.</summary>
-    public string Format()
+    public string Format() =>
+        // Where two annotations begin and end together the id decides, so that the order never depends on history.
+        Lines(Annotations.OrderBy(Position).ThenBy(End).ThenBy(a => a.Id, StringComparer.Ordinal), Unread);
+
+    /// <summary>A file of these records in this order.</summary>
+    internal static string Lines(IEnumerable<Annotation> annotations, IEnumerable<string> unread)
     {
         var text = new StringBuilder(Header).Append('\n');
-        // Where two annotations begin and end together the id decides, so that the order never depends on history.
-        foreach (var a in Annotations.OrderBy(Position).ThenBy(End).ThenBy(a => a.Id, StringComparer.Ordinal)) text.Append(Write(a)).Append('\n');
-        foreach (var line in Unread) text.Append(line).Append('\n');
+        foreach (var a in annotations) text.Append(Write(a)).Append('\n');
+        foreach (var line in unread) text.Append(line).Append('\n');
         return text.ToString();
     }
 
@@ -167,7 +220,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
         json.WriteEndObject();
     }
 
-    private static Annotation Read(JsonElement record)
+    private static Annotation ReadRecord(JsonElement record)
     {
         string? id = null, type = null, label = null, before = null, after = null, from = null, to = null, state = null, by = null, time = null;
         string? status = null, source = null, shown = null;

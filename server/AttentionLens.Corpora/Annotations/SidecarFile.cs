@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -19,7 +18,7 @@ public sealed class SidecarFile : IDisposable
 {
     private readonly string _path;
     private readonly Dictionary<string, Operation> _pending = [];
-    private readonly List<string> _takenOver = [];
+    private readonly List<FileStream> _takenOver = [];
     private FileStream? _journal;
     private Sidecar _base;
 
@@ -108,6 +107,8 @@ public sealed class SidecarFile : IDisposable
         _journal?.Dispose();
         if (name is not null && _pending.Count == 0) File.Delete(name);
         _journal = null;
+        foreach (var taken in _takenOver) taken.Dispose();
+        _takenOver.Clear();
     }
 
     private void Do(Operation[] operations)
@@ -115,7 +116,7 @@ public sealed class SidecarFile : IDisposable
         if (operations.Length == 0) return;
         Guard(_path, () =>
         {
-            _journal ??= new FileStream($"{_path}.{Guid.NewGuid():N}.journal", FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1);
+            _journal ??= NewJournal();
             var end = _journal.Length;
             try
             {
@@ -133,6 +134,21 @@ public sealed class SidecarFile : IDisposable
             return true;
         });
         foreach (var operation in operations) Apply(operation);
+    }
+
+    private FileStream NewJournal()
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return new FileStream($"{_path}.{Guid.NewGuid():N}.journal", FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1);
+            }
+            catch (IOException) when (attempt < 3)
+            {
+                // Between its creation and its lock another session may have looked into it for a dead one's.
+            }
+        }
     }
 
     private void Apply(Operation operation)
@@ -182,7 +198,13 @@ public sealed class SidecarFile : IDisposable
             journal.Flush(flushToDisk: true);
         }
 
-        foreach (var path in _takenOver) File.Delete(path);
+        foreach (var taken in _takenOver)
+        {
+            // Closed first: Windows deletes no open file.
+            taken.Dispose();
+            File.Delete(taken.Name);
+        }
+
         _takenOver.Clear();
     }
 
@@ -192,28 +214,26 @@ public sealed class SidecarFile : IDisposable
         if (!Directory.Exists(folder)) return false;
         foreach (var left in Directory.GetFiles(folder, Path.GetFileName(_path) + ".*.journal").Order(StringComparer.Ordinal))
         {
-            string content;
+            FileStream journal;
             try
             {
-                // A living session holds its journal exclusively; opening it fails then.
-                using var stream = new FileStream(left, FileMode.Open, FileAccess.Read, FileShare.None);
-                using var reader = new StreamReader(stream, Encoding.UTF8);
-                content = reader.ReadToEnd();
+                // A living session holds its journal exclusively; opening it fails then. This session holds what it takes over in the same way,
+                // or two would replay one journal, the second over what the user did since.
+                journal = new FileStream(left, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
             }
             catch (IOException)
             {
                 continue;
             }
 
-            foreach (var operation in Operations(content))
+            _takenOver.Add(journal);
+            using var reader = new StreamReader(journal, Encoding.UTF8, leaveOpen: true);
+            foreach (var operation in Operations(reader.ReadToEnd()))
             {
                 // The dead session may have saved after journalling, and others after it.
                 if (Annotations.GetValueOrDefault(operation.Id)?.Time > operation.Time) continue;
                 Apply(operation);
             }
-
-            // It goes when what it holds stands in the sidecar, not before.
-            _takenOver.Add(left);
         }
 
         return true;
@@ -247,7 +267,7 @@ public sealed class SidecarFile : IDisposable
         }
     }
 
-    private static Sidecar Read(string path) => File.Exists(path) ? Sidecar.Parse(File.ReadAllText(path, Encoding.UTF8)) : Sidecar.Empty;
+    private static Sidecar Read(string path) => File.Exists(path) ? Sidecar.Read(path) : Sidecar.Empty;
 
     /// <summary>Outside the corpus folder, so that no lock file shows up in it or in git.</summary>
     private FileStream Lock()
@@ -270,6 +290,8 @@ public sealed class SidecarFile : IDisposable
     private void Replace(string content)
     {
         if (File.Exists(_path) && new FileInfo(_path).IsReadOnly) throw new UnauthorizedAccessException("the file is read-only");
+        // A session that was killed here left its copy behind. Under the lock nobody else has one.
+        foreach (var left in Directory.GetFiles(Path.GetDirectoryName(_path) ?? ".", Path.GetFileName(_path) + ".*.tmp")) File.Delete(left);
         var temporary = $"{_path}.{Guid.NewGuid():N}.tmp";
         try
         {
@@ -297,7 +319,7 @@ public sealed class SidecarFile : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new SidecarException(
-                string.Create(CultureInfo.InvariantCulture, $"The annotations in {Path.GetFileName(path)} could not be read or written: {e.Message.TrimEnd('.')}."), e);
+                $"The annotations in {Path.GetFileName(path)} could not be read or written, and nothing in it was changed: {e.Message.TrimEnd('.')}.", e);
         }
     }
 }

@@ -111,13 +111,13 @@ public sealed class AnchoringTests(ITestOutputHelper output)
         var sentences = Sentences(text);
         switch (edit)
         {
-            case "ins": Insert(0.10); break;
-            case "del": Delete(0.10); break;
+            case "ins": InsertOrDelete(0.10, 0); break;
+            case "del": InsertOrDelete(0, 0.10); break;
             case "typo": Typos(0.01); break;
             case "mix":
-                // From the end to the start, so that earlier positions stay what they were.
+                // Typos keep the length; then from the end to the start, so that earlier positions stay what they were.
                 Typos(0.003);
-                Delete(0.05);
+                InsertOrDelete(0.10, 0.10);
                 break;
             case "move":
                 // The order of whole sentences changes; none is cut.
@@ -141,16 +141,14 @@ public sealed class AnchoringTests(ITestOutputHelper output)
                 break;
         }
 
-        void Insert(double share)
+        void InsertOrDelete(double inserted, double deleted)
         {
             for (var i = sentences.Count - 1; i >= 0; i--)
-                if (random.NextDouble() < share) traced.Replace(sentences[i].Start, 0, sentences[random.Next(sentences.Count)].Of(text).ToString());
-        }
-
-        void Delete(double share)
-        {
-            for (var i = sentences.Count - 1; i >= 0; i--)
-                if (random.NextDouble() < share) traced.Replace(sentences[i].Start, Math.Min(sentences[i].Length, traced.Length - sentences[i].Start), "");
+            {
+                var dice = random.NextDouble();
+                if (dice < inserted) traced.Replace(sentences[i].Start, 0, sentences[random.Next(sentences.Count)].Of(text).ToString());
+                else if (dice < inserted + deleted) traced.Replace(sentences[i].Start, Math.Min(sentences[i].Length, traced.Length - sentences[i].Start), "");
+            }
         }
 
         void Typos(double share)
@@ -270,6 +268,103 @@ public sealed class AnchoringTests(ITestOutputHelper output)
         var placed = Anchoring.Place(edited, stored, old);
         Assert.All(placed, a => Assert.Equal("Paris", a.Fragments[0].Of(edited).ToString()));
         Assert.Equal(gold.Select(g => g.Fragments[0].Start + (g.Fragments[0].Start >= old.Length / 2 ? 17 : 0)), placed.Select(a => a.Fragments[0].Start).Order());
+    }
+
+    /// <summary>
+    /// What a placement costs is bounded by what it does, whatever the machine: with the base text gone and a tenth of the lines changed, the text
+    /// is read once for all lost quotes, and few surroundings are compared for each. The benchmark says how long that takes.
+    /// </summary>
+    [Fact]
+    public void Ten_megabytes_are_placed_again_without_their_base_text_in_bounded_work()
+    {
+        var random = new Random(2);
+        var old = new StringBuilder();
+        var edited = new StringBuilder();
+        var gold = new List<Annotation>();
+        var truth = new Dictionary<string, (int Start, bool Changed)>();
+        for (var i = 0; old.Length < 10_000_000; i++)
+        {
+            var changed = random.Next(10) == 0;
+            var name = $"Name {random.Next(1_000, 6_000)}";
+            var (before, after) = ($"{random.NextInt64():x16} says that ", $" was seen {random.Next(1000)} times by them.\n");
+            if (changed) edited.Append("As we know, ");
+            if (i % 5 == 0)
+            {
+                gold.Add(Span($"g{i}", old.Length + before.Length, old.Length + before.Length + name.Length));
+                truth[$"g{i}"] = (edited.Length + before.Length, changed);
+            }
+
+            old.Append(before).Append(name).Append(after);
+            edited.Append(before).Append(name).Append(after);
+        }
+
+        var stored = Sidecar.Parse(new Sidecar([.. Anchoring.Describe(old.ToString(), gold)], [], []).Format()).Annotations;
+        var work = new PlacementWork();
+        var placed = Anchoring.Place(edited.ToString(), stored, null, work);
+        var lost = 0;
+        foreach (var a in placed)
+        {
+            var (start, changed) = truth[a.Id];
+            Assert.Equal(start, a.Fragments[0].Start);
+            Assert.Equal(changed ? AnchorState.Review : AnchorState.Anchored, a.State);
+            if (changed) lost++;
+        }
+
+        output.WriteLine($"{gold.Count} spans, {lost} by quote: {work.Comparisons} comparisons, {(double)work.Characters / edited.Length:0.0} readings of the text");
+        Assert.True(lost > 2_000);
+        Assert.True(work.Characters <= 2L * edited.Length, $"the text was read {work.Characters / edited.Length} times");
+        Assert.True(work.Comparisons <= 100 * lost, $"{work.Comparisons} comparisons for {lost} lost spans");
+    }
+
+    /// <summary>One quote everywhere, and every line of it changed: the bound holds and nothing is attached to a guess.</summary>
+    [Fact]
+    public void A_text_of_nothing_but_lookalikes_costs_no_more_than_the_bound()
+    {
+        var old = new StringBuilder();
+        var gold = new List<Annotation>();
+        for (var i = 0; i < 3_000; i++)
+        {
+            gold.Add(Span($"g{i}", old.Length, old.Length + 5));
+            old.Append("Paris NNP B-LOC\n");
+        }
+
+        var stored = Sidecar.Parse(new Sidecar([.. Anchoring.Describe(old.ToString(), gold)], [], []).Format()).Annotations;
+        var work = new PlacementWork();
+        var placed = Anchoring.Place(old.ToString().Replace("NNP", "NN", StringComparison.Ordinal), stored, null, work);
+        Assert.Equal(PlacementWork.MaxComparisons, work.Comparisons);
+        Assert.DoesNotContain(placed, a => a.State == AnchorState.Anchored);
+    }
+
+    [Fact]
+    public void Likeness_is_the_edit_distance_of_the_textbook()
+    {
+        var text = Gen.Char["ab😊c"].Array[0, 80];
+        Gen.Select(text, text).Sample((a, b) =>
+        {
+            var table = new int[a.Length + 1, b.Length + 1];
+            for (var i = 0; i <= a.Length; i++)
+                for (var j = 0; j <= b.Length; j++)
+                    table[i, j] = i == 0 ? j : j == 0 ? i : Math.Min(Math.Min(table[i - 1, j], table[i, j - 1]) + 1, table[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+            var longer = Math.Max(a.Length, b.Length);
+            Assert.Equal(longer == 0 ? 1 : 1 - (double)table[a.Length, b.Length] / longer, Similarity.Of(a, b), 12);
+        }, iter: 2_000);
+    }
+
+    [Fact]
+    public void Quotes_looked_up_together_are_found_where_each_alone_is()
+    {
+        var (text, gold) = GoldCorpus.Make(9, 120);
+        var quotes = gold.Select(g => g.Fragments[0].Of(text).ToString()).Concat(["a", "in", "the", "absent quote", text[^3..], text[..2]]).Distinct().ToArray();
+        var together = new QuoteMatcher(text);
+        together.Prepare(quotes);
+        foreach (var quote in quotes)
+        {
+            for (var at = text.IndexOf(quote, StringComparison.Ordinal); at >= 0; at = text.IndexOf(quote, at + 1, StringComparison.Ordinal))
+            {
+                var (before, after) = (Anchoring.Before(text, at), Anchoring.After(text, at + quote.Length));
+                Assert.Equal(new QuoteMatcher(text).Find(quote, before, after, null, 0), together.Find(quote, before, after, null, 0));
+            }
+        }
     }
 
     internal static Annotation Span(string id, int start, int end, string label = "LOC") =>

@@ -46,7 +46,9 @@ public sealed class FormatTests : IDisposable
         Assert.Equal(["Equiv(Sony,Ericsson)", "Partner(Sony,Ericsson)", "Party(formed,Sony)", "Party2(formed,Ericsson)"], Relations(document));
         var sony = document.Annotations.Single(a => a.Label == "Organization" && a.Attributes.ContainsKey("Confidence"));
         Assert.Equal(("high", "check this"), (sony.Attributes["Confidence"], sony.Attributes[Annotation.Note]));
-        Assert.Equal("what is this", Assert.Single(_losses).Message.Split('"')[1]);
+        Assert.Equal("what is this", _losses[0].Message.Split('"')[1]);
+        Assert.StartsWith("1 event(s) were read as relations", _losses[1].Message, StringComparison.Ordinal);
+        Assert.Equal(2, _losses.Count);
     }
 
     [Fact]
@@ -187,6 +189,47 @@ public sealed class FormatTests : IDisposable
         if (relations) Assert.Equal(["met(Zoë 😊,李娜)"], Relations(back));
         if (documentLabels) Assert.Contains(back.Annotations, x => x is { Kind: AnnotationKind.Document, Label: "travel" });
         if (spacing) Assert.Equal(text, back.Text);
+    }
+
+    [Theory]
+    [InlineData("  Lead and  two spaces,\ttab.\r\n\r\nNext Ada Lovelace paragraph")]
+    [InlineData("Ada.\n\n\n")]
+    [InlineData("北京大学 Ada😊Lovelace\n")]
+    public void Conllu_brings_back_every_space(string text)
+    {
+        var ada = text.IndexOf("Ada", StringComparison.Ordinal);
+        var document = new AnnotatedDocument("doc", text, [AnchoringTests.Span("a", ada, ada + 3, "First name|x")]);
+        var path = Path.Combine(_folder, "x.conllu");
+        AnnotationFormat.Of("conllu").Export([document], path, _losses.Add);
+        var back = ImportOne("conllu", path);
+        Assert.Equal(text, back.Text);
+        Assert.Equal(["First_name_x:Ada"], Spans(back));
+        Assert.Contains("First name|x were written with _", Assert.Single(_losses).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_span_over_a_line_end_becomes_two_in_formats_of_sentences()
+    {
+        var document = new AnnotatedDocument("doc", "New\nYork is big.\n", [AnchoringTests.Span("a", 0, 8)]);
+        foreach (var format in new[] { "conll", "conllu" })
+        {
+            var path = Path.Combine(_folder, format);
+            AnnotationFormat.Of(format).Export([document], path, _losses.Add);
+            Assert.Equal(["LOC:New", "LOC:York"], Spans(ImportOne(format, path)));
+        }
+
+        Assert.Equal(2, _losses.Count(l => l.Message.Contains("cross a line end", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Brat_says_what_it_renames_and_that_an_id_stands_twice()
+    {
+        var document = new AnnotatedDocument("doc", "Ada", [AnchoringTests.Span("a", 0, 3, "First name")]);
+        AnnotationFormat.Of("brat").Export([document], _folder, _losses.Add);
+        Assert.Contains("First name", Assert.Single(_losses).Message, StringComparison.Ordinal);
+        File.AppendAllText(Path.Combine(_folder, "doc.ann"), "T1\tX 0 1\tA\n");
+        Assert.Equal(["First_name:Ada"], Spans(ImportOne("brat", Path.Combine(_folder, "doc.ann"))));
+        Assert.Equal(2, _losses.Count);
     }
 
     [Theory]

@@ -36,7 +36,7 @@ public sealed class BratFormat : AnnotationFormat
             var parts = line.Split('\t');
             switch (line[0])
             {
-                case 'T' when parts.Length >= 2 && ReadSpan(parts, points) is { } span:
+                case 'T' when parts.Length >= 2 && !byId.ContainsKey(parts[0]) && ReadSpan(parts, points) is { } span:
                     byId[parts[0]] = span;
                     var quote = string.Join(' ', span.Fragments.Select(f => f.Of(text).ToString()));
                     if (parts.Length > 2 && parts[2] != quote)
@@ -55,6 +55,7 @@ public sealed class BratFormat : AnnotationFormat
             }
         }
 
+        if (triggers.Count > 0) report(new Loss(name, $"{triggers.Count} event(s) were read as relations from their trigger to their arguments, with the role as label"));
         // Relations first: attributes and notes may be about them.
         foreach (var parts in later.OrderBy(p => p[0][0] is 'R' or 'E' or '*' ? 0 : 1)) ReadOther(parts);
         return new AnnotatedDocument(name, text, [.. byId.Values]);
@@ -113,6 +114,8 @@ public sealed class BratFormat : AnnotationFormat
         foreach (var document in documents)
         {
             ReportLosses(document, report, discontinuous: true, relations: true, attributes: true);
+            var renamed = document.Annotations.Where(a => a.Kind != AnnotationKind.Document).SelectMany(a => a.Attributes.Keys.Where(k => k != Annotation.Note).Append(a.Label)).Where(l => Word(l) != l).Distinct().ToArray();
+            if (renamed.Length > 0) report(new Loss(document.Name, $"the name(s) {string.Join(", ", renamed)} were written with _ in place of other characters than letters, digits, - and _"));
             var target = documents.Count == 1 && path.EndsWith(".ann", StringComparison.OrdinalIgnoreCase) ? path : Path.Combine(path, document.Name + ".ann");
             WriteText(target, Format(document, report));
             WriteText(Path.ChangeExtension(target, ".txt"), document.Text);

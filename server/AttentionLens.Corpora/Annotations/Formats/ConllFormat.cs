@@ -15,57 +15,24 @@ public sealed class ConllFormat : AnnotationFormat
     public override IReadOnlyList<AnnotatedDocument> Import(string path, Action<Loss> report)
     {
         var name = Path.GetFileNameWithoutExtension(path);
-        var documents = new List<AnnotatedDocument>();
-        var text = new StringBuilder();
-        var spans = new List<Annotation>();
-        var tokens = new List<TextRange>();
-        var tags = new List<string>();
+        var rows = new TokenRows(name);
         var number = 0;
         foreach (var line in ReadText(path).TrimStart('\uFEFF').Split('\n').Select(l => l.TrimEnd('\r')))
         {
             number++;
-            if (line.StartsWith("-DOCSTART-", StringComparison.Ordinal))
-            {
-                EndSentence();
-                EndDocument();
-                continue;
-            }
-
             var columns = line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
-            if (columns.Length == 0)
-            {
-                EndSentence();
-                continue;
-            }
-
+            var documentStart = line.StartsWith("-DOCSTART-", StringComparison.Ordinal);
+            if (columns.Length == 0 || documentStart) rows.EndSentence("\n");
+            if (documentStart) rows.EndDocument();
+            if (columns.Length == 0 || documentStart) continue;
             if (columns.Length == 1) report(new Loss(name, $"line {number} has a token but no label; it was read as O"));
-            if (tokens.Count > 0) text.Append(' ');
-            tokens.Add(new TextRange(text.Length, text.Length + columns[0].Length));
-            text.Append(columns[0]);
-            tags.Add(columns.Length == 1 ? "O" : columns[^1]);
+            rows.Add(columns[0], columns.Length == 1 ? "O" : columns[^1], rows.InSentence ? " " : "");
         }
 
-        EndSentence();
-        EndDocument();
-        if (documents.Count == 0) throw new SidecarException($"{Path.GetFileName(path)} holds no token lines; a CoNLL file has one token a line with its label in the last column.");
-        return documents;
-
-        void EndSentence()
-        {
-            if (tokens.Count == 0) return;
-            spans.AddRange(TokenTags.Spans(tags).Select(s => Span(s.Label, new TextRange(tokens[s.Start].Start, tokens[s.End - 1].End))));
-            text.Append('\n');
-            tokens.Clear();
-            tags.Clear();
-        }
-
-        void EndDocument()
-        {
-            if (text.Length == 0) return;
-            documents.Add(new AnnotatedDocument(documents.Count == 0 ? name : $"{name}-{documents.Count + 1}", text.ToString(), [.. spans]));
-            text.Clear();
-            spans.Clear();
-        }
+        rows.EndSentence("\n");
+        rows.EndDocument();
+        if (rows.Documents.Count == 0) throw new SidecarException($"{Path.GetFileName(path)} holds no token lines; a CoNLL file has one token a line with its label in the last column.");
+        return rows.Documents;
     }
 
     private protected override void Write(IReadOnlyList<AnnotatedDocument> documents, string path, Action<Loss> report)
@@ -75,26 +42,14 @@ public sealed class ConllFormat : AnnotationFormat
         {
             ReportLosses(document, report);
             output.Append("-DOCSTART- -X- O O\n\n");
-            var (tokens, dropped) = TokenTags.Tag(document.Text, Placed(document).Select(a => (Whole(a), a.Label)));
-            if (dropped > 0) report(new Loss(document.Name, $"{dropped} span(s) inside or across others were left out: a token has one label"));
-            if (tokens.Zip(tokens.Skip(1)).Any(p => !p.First.Token.Of(document.Text).IsWhiteSpace() && !p.Second.Token.Of(document.Text).IsWhiteSpace()))
-                report(new Loss(document.Name, "the format keeps no spacing: tokens that touch come back with a space between them"));
-            var open = false;
-            foreach (var (token, tag) in tokens)
+            var sentences = TokenRows.Of(document, [.. Placed(document)], report, out var lead);
+            if (lead.Length > 0 || sentences.Any(s => s.SkipLast(1).Any(r => r.After != " ") || s[^1].After is not ("\n" or "")))
+                report(new Loss(document.Name, "the format keeps no spacing: tokens come back with one space between them, sentences with one line end"));
+            foreach (var sentence in sentences)
             {
-                var word = token.Of(document.Text);
-                if (word.IsWhiteSpace())
-                {
-                    if (open && word.ContainsAny('\r', '\n')) output.Append('\n');
-                    if (word.ContainsAny('\r', '\n')) open = false;
-                    continue;
-                }
-
-                output.Append(word).Append(" -X- _ ").Append(open ? tag : tag.Replace("I-", "B-", StringComparison.Ordinal)).Append('\n');
-                open = true;
+                foreach (var row in sentence) output.Append(row.Token.Of(document.Text)).Append(" -X- _ ").Append(row.Tag).Append('\n');
+                output.Append('\n');
             }
-
-            if (open) output.Append('\n');
         }
 
         WriteText(path, output.ToString());
@@ -102,8 +57,8 @@ public sealed class ConllFormat : AnnotationFormat
 }
 
 /// <summary>
-/// CoNLL-U: ten columns, the surface text from <c># text</c> or <c>SpaceAfter=No</c>; entity labels as IOB tags under <c>NER</c> in MISC, as
-/// Stanza writes them. Dependencies are not annotations here; they stay in the source file.
+/// CoNLL-U: ten columns, the surface text from <c>SpaceAfter=No</c> and <c>SpacesAfter</c> in MISC; entity labels as IOB tags under <c>NER</c>
+/// there, as Stanza writes them. Dependencies are not annotations here; they stay in the source file.
 /// </summary>
 public sealed class ConlluFormat : AnnotationFormat
 {
@@ -113,17 +68,19 @@ public sealed class ConlluFormat : AnnotationFormat
 
     public override IReadOnlyList<AnnotatedDocument> Import(string path, Action<Loss> report)
     {
-        var name = Path.GetFileNameWithoutExtension(path);
-        var documents = new List<AnnotatedDocument>();
-        var text = new StringBuilder();
-        var spans = new List<Annotation>();
-        var tokens = new List<TextRange>();
-        var tags = new List<string>();
+        var rows = new TokenRows(Path.GetFileNameWithoutExtension(path));
         var coveredUntil = 0;
-        var spaceAfter = false;
+        // What the last token's MISC says of the white space behind it; null = nothing.
+        string? spacing = null;
+        var analysed = false;
         foreach (var line in ReadText(path).TrimStart('\uFEFF').Split('\n').Select(l => l.TrimEnd('\r')))
         {
-            if (line.StartsWith("# newdoc", StringComparison.Ordinal)) EndDocument();
+            if (line.StartsWith("# newdoc", StringComparison.Ordinal))
+            {
+                EndSentence();
+                rows.EndDocument();
+            }
+
             if (line.StartsWith('#')) continue;
             if (line.Length == 0)
             {
@@ -134,54 +91,31 @@ public sealed class ConlluFormat : AnnotationFormat
             var columns = line.Split('\t');
             if (columns.Length != 10) throw new SidecarException($"{Path.GetFileName(path)} is not CoNLL-U: a token line has {columns.Length} columns instead of 10.");
             if (columns[0].Contains('.', StringComparison.Ordinal)) continue;
+            analysed |= columns[2..9].Any(c => c != "_");
             var misc = columns[9].Split('|').Select(p => p.Split('=', 2)).Where(p => p.Length == 2).DistinctBy(p => p[0].ToUpperInvariant()).ToDictionary(p => p[0].ToUpperInvariant(), p => p[1]);
             var tag = misc.GetValueOrDefault("NER") ?? "O";
-            if (columns[0].Split('-') is [_, var last])
-            {
-                // A multiword token is the surface; the words under it have no text of their own.
-                Add(columns[1], tag, misc);
-                coveredUntil = int.TryParse(last, out var l) ? l : 0;
-            }
+            // A multiword token (1-2) is the surface; the words under it have no text of their own.
+            if (columns[0].Split('-') is [_, var last]) coveredUntil = int.TryParse(last, out var l) ? l : 0;
             else if (int.TryParse(columns[0], out var index) && index <= coveredUntil)
             {
-                if (tags[^1] == "O") tags[^1] = tag;
+                rows.Tag(tag);
+                continue;
             }
-            else
-            {
-                Add(columns[1], tag, misc);
-            }
+
+            rows.Add(columns[1], tag, (rows.InSentence ? spacing ?? " " : "") + Unescaped(misc.GetValueOrDefault("SPACESBEFORE") ?? ""));
+            spacing = misc.GetValueOrDefault("SPACESAFTER") is { } spaces ? Unescaped(spaces) : misc.GetValueOrDefault("SPACEAFTER") == "No" ? "" : null;
         }
 
-        EndDocument();
-        return documents;
-
-        void Add(string form, string tag, Dictionary<string, string> misc)
-        {
-            if (spaceAfter) text.Append(' ');
-            tokens.Add(new TextRange(text.Length, text.Length + form.Length));
-            text.Append(form);
-            tags.Add(tag);
-            spaceAfter = misc.GetValueOrDefault("SPACEAFTER") != "No";
-        }
+        EndSentence();
+        rows.EndDocument();
+        if (rows.Documents.Count == 0) throw new SidecarException($"{Path.GetFileName(path)} holds no token lines; a CoNLL-U file has ten columns with tabs between them.");
+        if (analysed) report(new Loss(Path.GetFileName(path), "lemmas, tags and dependencies are no annotations here and were left out"));
+        return rows.Documents;
 
         void EndSentence()
         {
-            if (tokens.Count == 0) return;
-            spans.AddRange(TokenTags.Spans(tags).Select(s => Span(s.Label, new TextRange(tokens[s.Start].Start, tokens[s.End - 1].End))));
-            text.Append('\n');
-            tokens.Clear();
-            tags.Clear();
-            coveredUntil = 0;
-            spaceAfter = false;
-        }
-
-        void EndDocument()
-        {
-            EndSentence();
-            if (text.Length == 0) return;
-            documents.Add(new AnnotatedDocument(documents.Count == 0 ? name : $"{name}-{documents.Count + 1}", text.ToString(), [.. spans]));
-            text.Clear();
-            spans.Clear();
+            rows.EndSentence(spacing ?? "\n");
+            (coveredUntil, spacing) = (0, null);
         }
     }
 
@@ -191,33 +125,39 @@ public sealed class ConlluFormat : AnnotationFormat
         foreach (var document in documents)
         {
             ReportLosses(document, report);
-            output.Append("# newdoc id = ").Append(document.Name.ReplaceLineEndings(" ")).Append('\n');
-            var (tokens, dropped) = TokenTags.Tag(document.Text, Placed(document).Select(a => (Whole(a), a.Label)));
-            if (dropped > 0) report(new Loss(document.Name, $"{dropped} span(s) inside or across others were left out: a token has one label"));
-            var index = 0;
-            for (var i = 0; i < tokens.Count; i++)
+            var name = document.Name.ReplaceLineEndings(" ");
+            output.Append("# newdoc id = ").Append(name).Append('\n');
+            var sentences = TokenRows.Of(document, [.. Placed(document)], report, out var lead);
+            for (var s = 0; s < sentences.Count; s++)
             {
-                var (token, tag) = tokens[i];
-                var word = token.Of(document.Text);
-                if (word.IsWhiteSpace())
+                var rows = sentences[s];
+                output.Append("# sent_id = ").Append(name).Append('-').Append(s + 1).Append('\n');
+                output.Append("# text = ").Append(document.Text.AsSpan(rows[0].Token.Start, rows[^1].Token.End - rows[0].Token.Start)).Append('\n');
+                for (var i = 0; i < rows.Count; i++)
                 {
-                    if (word.ContainsAny('\r', '\n') && index > 0)
+                    var (token, tag, after) = rows[i];
+                    var misc = string.Join('|', new[]
                     {
-                        output.Append('\n');
-                        index = 0;
-                    }
-
-                    continue;
+                        tag == "O" ? null : $"NER={tag}",
+                        after.Length == 0 ? "SpaceAfter=No" : null,
+                        after.Length == 0 || after == (i == rows.Count - 1 ? "\n" : " ") ? null : $"SpacesAfter={Escaped(after)}",
+                        s == 0 && i == 0 && lead.Length > 0 ? $"SpacesBefore={Escaped(lead)}" : null,
+                    }.OfType<string>());
+                    output.Append(i + 1).Append('\t').Append(token.Of(document.Text)).Append("\t_\t_\t_\t_\t_\t_\t_\t").Append(misc.Length == 0 ? "_" : misc).Append('\n');
                 }
 
-                var tight = i + 1 < tokens.Count && !tokens[i + 1].Token.Of(document.Text).IsWhiteSpace();
-                var misc = string.Join('|', new[] { tag == "O" ? null : $"NER={(index == 0 ? tag.Replace("I-", "B-", StringComparison.Ordinal) : tag)}", tight ? "SpaceAfter=No" : null }.OfType<string>());
-                output.Append(++index).Append('\t').Append(word).Append("\t_\t_\t_\t_\t_\t_\t_\t").Append(misc.Length == 0 ? "_" : misc).Append('\n');
+                output.Append('\n');
             }
-
-            if (index > 0) output.Append('\n');
         }
 
         WriteText(path, output.ToString());
     }
+
+    /// <summary>White space as UDPipe writes it in MISC.</summary>
+    private static string Escaped(string spaces) =>
+        string.Concat(spaces.Select(c => c switch { ' ' => "\\s", '\t' => "\\t", '\n' => "\\n", '\r' => "\\r", _ => c.ToString() }));
+
+    private static string Unescaped(string spaces) =>
+        spaces.Replace("\\s", " ", StringComparison.Ordinal).Replace("\\t", "\t", StringComparison.Ordinal).Replace("\\n", "\n", StringComparison.Ordinal)
+            .Replace("\\r", "\r", StringComparison.Ordinal).Replace("\\p", "|", StringComparison.Ordinal).Replace("\\\\", "\\", StringComparison.Ordinal);
 }
