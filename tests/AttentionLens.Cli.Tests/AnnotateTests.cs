@@ -92,6 +92,9 @@ public sealed class AnnotateTests : IDisposable
         Assert.Equal(["ada", "span", "PER", "2", "1", "0", "0", "0"], table[2].Split(' ', StringSplitOptions.RemoveEmptyEntries));
         using var json = JsonDocument.Parse(Cli.Good("annotate", "stats", At("corpus"), "--format", "json").Output);
         Assert.Equal(3, json.RootElement.GetProperty("labels").GetArrayLength());
+        var found = Cli.Good("annotate", "find", At("corpus"), "--label", "LOC", "--text", "york", "--state", "anchored").Output.TrimEnd('\n').Split('\t');
+        Assert.Equal(["news.txt", "ada", "LOC", "New York"], [found[0], found[1], found[3], found[4]]);
+        Assert.Equal("", Cli.Good("annotate", "find", At("corpus"), "--status", "suggested").Output);
     }
 
     [Fact]

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { assertRefused, assertSentence, attentionLens, executable } from './lib/command-line.mjs';
 
-const git = promisify(execFile);
+const execute = promisify(execFile);
 const text = Array.from({ length: 400 }, (_, i) => `Line ${i} tells of somebody in Paris.`).join('\n');
 const header = '{"al":1,"unit":"codepoint","eol":"lf"}';
 let folder;
@@ -59,7 +59,9 @@ async function onDisk(file) {
   return found;
 }
 
-test('killed at 200 random moments, a labelling script loses at most the operation in flight', { timeout: 900_000 }, async t => {
+test('killed at 200 random moments, a labelling script loses at most the operation in flight', {
+  timeout: 900_000,
+}, async t => {
   const dice = random(7);
   let [acknowledged, unacknowledged, duringStart] = [0, 0, 0];
   for (let round = 0; round < 10; round++) {
@@ -109,7 +111,9 @@ test('killed at 200 random moments, a labelling script loses at most the operati
     const left = (await readdir(folder)).filter(name => name.startsWith(`killed-${round}.txt.al.jsonl.`));
     assert.deepEqual(left, []);
   }
-  t.diagnostic(`${acknowledged} labels acknowledged, ${unacknowledged} safe before they were, ${duringStart} killed while starting`);
+  t.diagnostic(
+    `${acknowledged} labels acknowledged, ${unacknowledged} safe before they were, ${duringStart} killed while starting`,
+  );
   assert(acknowledged > 2_000);
 });
 
@@ -125,11 +129,39 @@ test('two processes on one document keep each other’s labels', { timeout: 120_
 });
 
 describe('files that cannot be written or read', () => {
-  test('a full disk is said, and what was acknowledged before it is there', { timeout: 120_000 }, async () => {
-    const file = await documentIn('full.txt');
-    // A limit on the size of files is a full disk that needs no root: the write fails with an error of its own.
-    const limited = ['-c', 'trap "" XFSZ; ulimit -f 24; exec "$@"', 'bash', executable, ...add(file, '--batch', '--save-every', '1000')];
+  test('a file that may not grow is said, and what was acknowledged before is there', {
+    timeout: 120_000,
+  }, async () => {
+    const file = await documentIn('limit.txt');
+    const limited = [
+      '-c',
+      'trap "" XFSZ; ulimit -f 24; exec "$@"',
+      'bash',
+      executable,
+      ...add(file, '--batch', '--save-every', '1000'),
+    ];
     const child = spawn('bash', limited, { env: { ...process.env, DOTNET_EnableWriteXorExecute: '0' } });
+    await assertCutShort(child, file);
+  });
+
+  const disk = process.getuid?.() === 0 && process.platform === 'linux';
+  test('a full disk is said, and what was acknowledged before is there', {
+    timeout: 120_000,
+    skip: !disk && 'only root can mount one',
+  }, async () => {
+    const small = await mkdtemp(path.join(folder, 'disk-'));
+    await execute('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', small]);
+    try {
+      const file = path.join(small, 'full.txt');
+      await writeFile(file, text);
+      await assertCutShort(spawn(executable, add(file, '--batch', '--save-every', '1000')), file);
+    } finally {
+      await execute('umount', [small]);
+    }
+  });
+
+  /** The child fails with a sentence; every id it printed is on disk, and goes into the sidecar once there is room. */
+  async function assertCutShort(child, file) {
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', data => {
       stdout += data;
@@ -141,14 +173,19 @@ describe('files that cannot be written or read', () => {
     child.stdin.end(labels(0, 1_000));
     const status = await new Promise(resolve => child.on('close', resolve));
     assert.equal(status, 1, stderr);
-    assertSentence(stderr, /full\.txt\.al\.jsonl could not be/);
+    assertSentence(stderr, /\.txt\.al\.jsonl could not be read or written, and nothing in it was changed: /);
     const known = new Set(stdout.trim().split('\n'));
     assert(known.size > 10 && known.size < 1_000, `${known.size} were written`);
     assert.deepEqual(await onDisk(file), known);
-    const next = await attentionLens(add(file, '--label', 'last'));
+    const elsewhere = await documentIn(`roomy-${path.basename(file)}`);
+    for (const name of await readdir(path.dirname(file))) {
+      if (!name.startsWith(`${path.basename(file)}.al.jsonl`)) continue;
+      await copyFile(path.join(path.dirname(file), name), elsewhere + name.slice(path.basename(file).length));
+    }
+    const next = await attentionLens(add(elsewhere, '--label', 'last'));
     assert.equal(next.status, 0, next.stderr);
-    assert.equal((await onDisk(file)).size, known.size + 1);
-  });
+    assert.equal((await onDisk(elsewhere)).size, known.size + 1);
+  }
 
   test('a read-only sidecar is said, left as it is, and caught up with later', async () => {
     const file = await documentIn('read-only.txt');
@@ -196,7 +233,7 @@ describe('files that cannot be written or read', () => {
 
 test('git merges two annotators of one paragraph through the merge driver', { timeout: 120_000 }, async () => {
   const repository = await mkdtemp(path.join(folder, 'git-'));
-  const run = (...args) => git('git', args, { cwd: repository });
+  const run = (...args) => execute('git', args, { cwd: repository });
   const file = path.join(repository, 'doc.txt');
   await run('init', '-q', '-b', 'main');
   await run('config', 'user.email', 'a@example.org');
@@ -205,7 +242,9 @@ test('git merges two annotators of one paragraph through the merge driver', { ti
   await writeFile(path.join(repository, '.gitattributes'), '*.al.jsonl merge=attention-lens\n');
   await writeFile(file, 'Ada met Linus in Paris.\n');
   const label = async (name, start, end) => {
-    const { status, stderr } = await attentionLens(add(file, '--label', name, '--start', `${start}`, '--end', `${end}`));
+    const { status, stderr } = await attentionLens(
+      add(file, '--label', name, '--start', `${start}`, '--end', `${end}`),
+    );
     assert.equal(status, 0, stderr);
     await run('add', '-A');
     await run('commit', '-q', '-m', name);
@@ -216,6 +255,13 @@ test('git merges two annotators of one paragraph through the merge driver', { ti
   await run('checkout', '-q', 'main');
   await label('PER', 8, 13);
   await run('merge', '-q', '--no-edit', 'other');
-  const sidecar = (await readFile(`${file}.al.jsonl`, 'utf8')).trimEnd().split('\n').slice(1).map(line => JSON.parse(line));
-  assert.deepEqual(sidecar.map(a => a.at[0].quote), ['Ada', 'Linus', 'Paris']);
+  const sidecar = (await readFile(`${file}.al.jsonl`, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map(line => JSON.parse(line));
+  assert.deepEqual(
+    sidecar.map(a => a.at[0].quote),
+    ['Ada', 'Linus', 'Paris'],
+  );
 });

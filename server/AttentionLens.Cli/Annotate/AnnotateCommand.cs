@@ -17,6 +17,7 @@ internal static class AnnotateCommand
         ExportCommand.Create(terminal),
         CheckCommand.Create(terminal),
         StatsCommand.Create(terminal),
+        FindCommand.Create(terminal),
         AgreementCommand.Create(terminal),
         AdjudicateCommand.Create(terminal),
         MergeCommand.Create(terminal),

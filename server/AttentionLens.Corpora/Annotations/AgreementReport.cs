@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using AttentionLens.Corpora.Annotations.Formats;
 
 namespace AttentionLens.Corpora.Annotations;
 
@@ -64,16 +65,8 @@ public sealed record AgreementReport(
         Array.Fill(labels, "");
         foreach (var (label, range) in spans.SelectMany(a => a.Fragments.Select(f => (a.Label, f))).OrderBy(s => s.f.Start).ThenByDescending(s => s.f.End))
         {
-            int lo = 0, hi = words.Length;
-            while (lo < hi)
-            {
-                var mid = (lo + hi) / 2;
-                if (words[mid].End <= range.Start) lo = mid + 1;
-                else hi = mid;
-            }
-
-            for (; lo < words.Length && words[lo].Start < range.End; lo++)
-                if (labels[lo].Length == 0) labels[lo] = label;
+            for (var w = TokenTags.FirstEndingAfter(words, range.Start); w < words.Length && words[w].Start < range.End; w++)
+                if (labels[w].Length == 0) labels[w] = label;
         }
 
         return labels;

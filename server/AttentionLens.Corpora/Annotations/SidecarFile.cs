@@ -124,7 +124,7 @@ public sealed class SidecarFile : IDisposable
                 _journal.Write(Encoding.UTF8.GetBytes(string.Concat(operations.Select(Line))));
                 _journal.Flush(flushToDisk: true);
             }
-            catch (IOException)
+            catch (Exception e) when (IsIo(e))
             {
                 // Half a line on a full disk must not swallow the next one.
                 _journal.SetLength(end);
@@ -316,10 +316,13 @@ public sealed class SidecarFile : IDisposable
         {
             return action();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsIo(e))
         {
             throw new SidecarException(
                 $"The annotations in {Path.GetFileName(path)} could not be read or written, and nothing in it was changed: {e.Message.TrimEnd('.')}.", e);
         }
     }
+
+    /// <summary>A file that grows beyond what the system allows comes as an argument out of range.</summary>
+    private static bool IsIo(Exception e) => e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" };
 }

@@ -19,19 +19,45 @@ public static class SidecarMerge
         foreach (var id in mine.Keys.Union(other.Keys))
             if (Decide(mine.GetValueOrDefault(id), other.GetValueOrDefault(id), before.GetValueOrDefault(id), decided) is { } a) kept[id] = a;
 
-        var order = ours.Annotations.Select(a => a.Id).Where(kept.ContainsKey).ToList();
-        var here = order.ToHashSet();
-        var after = new Dictionary<string, List<string>>();
-        var neighbour = "";
-        foreach (var a in theirs.Annotations.Where(a => kept.ContainsKey(a.Id)))
-        {
-            if (here.Contains(a.Id)) neighbour = a.Id;
-            else (after.TryGetValue(neighbour, out var list) ? list : after[neighbour] = []).Add(a.Id);
-        }
-
-        var merged = after.GetValueOrDefault("", []).Concat(order.SelectMany(id => after.GetValueOrDefault(id, []).Prepend(id))).Select(id => kept[id]);
+        // Between two records that both have, the runs of each side are merged.
+        var common = mine.Keys.Where(other.ContainsKey).ToHashSet();
+        var (left, right) = (Runs(ours, kept, common), Runs(theirs, kept, common));
+        var merged = Merged(left[""], right[""])
+            .Concat(ours.Annotations.Where(a => common.Contains(a.Id)).SelectMany(a => Merged(left[a.Id], right[a.Id]).Prepend(a)))
+            .Select(a => kept.GetValueOrDefault(a.Id)).OfType<Annotation>();
         // Unread lines are no one's to drop, but one that both have is one line.
         return (Sidecar.Lines(merged, ours.Unread.Union(theirs.Unread)), decided);
+    }
+
+    /// <summary>What only one side has, by the record of both that it follows ("" = the beginning).</summary>
+    private static ILookup<string, Annotation> Runs(Sidecar side, Dictionary<string, Annotation> kept, HashSet<string> common)
+    {
+        var neighbour = "";
+        var runs = new List<(string After, Annotation Annotation)>();
+        foreach (var a in side.Annotations)
+        {
+            if (common.Contains(a.Id)) neighbour = a.Id;
+            else if (kept.ContainsKey(a.Id)) runs.Add((neighbour, a));
+        }
+
+        return runs.ToLookup(r => r.After, r => r.Annotation);
+    }
+
+    /// <summary>In one line by column; across lines, whose order nobody knows without the text, ours first.</summary>
+    private static IEnumerable<Annotation> Merged(IEnumerable<Annotation> ours, IEnumerable<Annotation> theirs)
+    {
+        var rest = new Queue<Annotation>(theirs);
+        foreach (var a in ours)
+        {
+            while (rest.TryPeek(out var b) && Before(b, a)) yield return rest.Dequeue();
+            yield return a;
+        }
+
+        foreach (var b in rest) yield return b;
+
+        static bool Before(Annotation b, Annotation a) =>
+            !a.Anchors.IsEmpty && !b.Anchors.IsEmpty && a.Anchors[0].Start is var x && b.Anchors[0].Start is var y
+            && x.Line == y.Line && x.Ordinal == y.Ordinal && y.Column < x.Column;
     }
 
     private static Annotation? Decide(Annotation? ours, Annotation? theirs, Annotation? before, List<string> decided)

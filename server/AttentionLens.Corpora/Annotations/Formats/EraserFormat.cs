@@ -102,9 +102,11 @@ public sealed class EraserFormat : AnnotationFormat
                 foreach (var a in spans)
                 {
                     var range = Whole(a);
-                    var first = tokens.FindIndex(t => t.End > range.Start);
-                    var last = tokens.FindLastIndex(t => t.Start < range.End);
-                    if (first < 0 || last < first) continue;
+                    var first = TokenTags.FirstEndingAfter(tokens, range.Start);
+                    // The last token that begins before the end: the one after it, or a gap, is what reaches beyond.
+                    var last = TokenTags.FirstEndingAfter(tokens, range.End - 1);
+                    if (last == tokens.Count || tokens[last].Start >= range.End) last--;
+                    if (last < first) continue;
                     if (tokens[first].Start != range.Start || tokens[last].End != range.End) moved++;
                     json.WriteStartArray();
                     json.WriteStartObject();

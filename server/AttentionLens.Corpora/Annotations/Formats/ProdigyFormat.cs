@@ -97,7 +97,7 @@ public sealed class ProdigyFormat : AnnotationFormat
             json.WriteNumber("start", points.FromUtf16(range.Start));
             json.WriteNumber("end", points.FromUtf16(range.End));
             json.WriteNumber("token_start", First(a));
-            json.WriteNumber("token_end", Math.Max(First(a), FirstEndingAfter(range.End) - 1));
+            json.WriteNumber("token_end", Math.Max(First(a), TokenTags.FirstEndingAfter(tokens, range.End) - 1));
             json.WriteString("label", a.Label);
             json.WriteEndObject();
         }
@@ -137,19 +137,6 @@ public sealed class ProdigyFormat : AnnotationFormat
         json.WriteString("answer", "accept");
         json.WriteEndObject();
 
-        int First(Annotation a) => Math.Min(FirstEndingAfter(Whole(a).Start), Math.Max(0, tokens.Count - 1));
-
-        int FirstEndingAfter(int offset)
-        {
-            int lo = 0, hi = tokens.Count;
-            while (lo < hi)
-            {
-                var mid = (lo + hi) / 2;
-                if (tokens[mid].End <= offset) lo = mid + 1;
-                else hi = mid;
-            }
-
-            return lo;
-        }
+        int First(Annotation a) => Math.Min(TokenTags.FirstEndingAfter(tokens, Whole(a).Start), Math.Max(0, tokens.Count - 1));
     }
 }

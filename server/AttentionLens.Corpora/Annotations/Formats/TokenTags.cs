@@ -73,4 +73,18 @@ internal static class TokenTags
             }
         }
     }
+
+    /// <summary>The index of the first of ordered tokens that reaches beyond <paramref name="offset"/>; their number where none does.</summary>
+    public static int FirstEndingAfter(IReadOnlyList<TextRange> tokens, int offset)
+    {
+        int lo = 0, hi = tokens.Count;
+        while (lo < hi)
+        {
+            var mid = (lo + hi) / 2;
+            if (tokens[mid].End <= offset) lo = mid + 1;
+            else hi = mid;
+        }
+
+        return lo;
+    }
 }
