@@ -233,6 +233,31 @@ public sealed class FormatTests : IDisposable
     }
 
     [Theory]
+    [InlineData("brat", "a", "b")]
+    [InlineData("doccano", "inner/a", "other/b")]
+    [InlineData("prodigy", "inner/a", "other/b")]
+    [InlineData("label-studio", "inner/a", "other/b")]
+    [InlineData("eraser", "inner_a", "other_b")]
+    public void Documents_of_a_corpus_keep_their_names(string format, string first, string second)
+    {
+        AnnotatedDocument Make(string name, string text) => new(name, text, [AnchoringTests.Span("x", 0, 3, "rationale")]);
+        var path = Path.Combine(_folder, "out");
+        AnnotationFormat.Of(format).Export([Make("inner/a", "Ada met Linus."), Make("other/b", "Bob met Linus.")], path, _losses.Add);
+        Assert.Empty(_losses);
+        var back = AnnotationFormat.Of(format).Import(path, _losses.Add);
+        Assert.Equal([(first, "rationale:Ada"), (second, "rationale:Bob")], back.Select(d => (d.Name, Spans(d).Single())));
+    }
+
+    [Fact]
+    public void Web_annotations_of_documents_in_folders_lie_beside_their_texts()
+    {
+        var documents = new[] { "inner/a", "other/a" }.Select(n => new AnnotatedDocument(n, $"Ada of {n}.", [AnchoringTests.Span("x", 0, 3)])).ToArray();
+        AnnotationFormat.Of("web-annotation").Export(documents, _folder, _losses.Add);
+        foreach (var document in documents)
+            Assert.Equal((document.Text, "LOC:Ada"), ImportOne("web-annotation", Path.Combine(_folder, document.Name + ".jsonld")) is var back ? (back.Text, Spans(back).Single()) : default);
+    }
+
+    [Theory]
     [InlineData("doccano", "{\"text\": ")]
     [InlineData("prodigy", "[1, 2]")]
     [InlineData("label-studio", "{\"data\": 5}")]

@@ -17,9 +17,10 @@ public sealed class DoccanoFormat : AnnotationFormat
     {
         var name = Path.GetFileNameWithoutExtension(path);
         var documents = new List<AnnotatedDocument>();
+        var names = new HashSet<string>();
         foreach (var (number, record) in JsonText.Objects(path, ReadText(path)))
         {
-            var document = $"{name}-{number}";
+            var document = record.Document(names, $"{name}-{number}");
             if ((record.String("text") ?? record.String("data")) is not { } text) throw new SidecarException($"{Path.GetFileName(path)}, record {number}: \"text\" is missing.");
             var points = new CodePoints(text);
             var annotations = new List<Annotation>();
@@ -85,6 +86,7 @@ public sealed class DoccanoFormat : AnnotationFormat
             {
                 json.WriteStartObject();
                 json.WriteString("text", document.Text);
+                json.WriteDocument(document.Name);
                 if (relations.Length == 0)
                 {
                     json.WriteStartArray("label");

@@ -87,6 +87,8 @@ public sealed class EraserFormat : AnnotationFormat
         foreach (var document in documents)
         {
             var spans = Placed(document).ToArray();
+            // A document is a file in one folder here.
+            var id = document.Name.Replace('/', '_');
             ReportLosses(document, report, documentLabels: true);
             if (spans.Any(a => a.Label != Rationale)) report(new Loss(document.Name, "span labels other than \"rationale\" were written as rationales: ERASER has one kind"));
             var tokens = Tokens(document.Text);
@@ -94,7 +96,7 @@ public sealed class EraserFormat : AnnotationFormat
             output.Append(JsonText.Write(json =>
             {
                 json.WriteStartObject();
-                json.WriteString("annotation_id", document.Name);
+                json.WriteString("annotation_id", id);
                 var label = document.Annotations.FirstOrDefault(a => a.Kind == AnnotationKind.Document);
                 json.WriteString("query", label?.Attributes.GetValueOrDefault("query") ?? "");
                 json.WriteString("classification", label?.Label ?? "");
@@ -111,7 +113,7 @@ public sealed class EraserFormat : AnnotationFormat
                     json.WriteStartArray();
                     json.WriteStartObject();
                     json.WriteString("text", string.Join(' ', tokens[first..(last + 1)].Select(t => t.Of(document.Text).ToString())));
-                    json.WriteString("docid", document.Name);
+                    json.WriteString("docid", id);
                     json.WriteNumber("start_token", first);
                     json.WriteNumber("end_token", last + 1);
                     json.WriteNumber("start_sentence", -1);
@@ -124,7 +126,7 @@ public sealed class EraserFormat : AnnotationFormat
                 json.WriteEndObject();
             })).Append('\n');
             if (moved > 0) report(new Loss(document.Name, $"{moved} span(s) were widened to whole tokens: ERASER counts tokens between white space"));
-            WriteText(Path.Combine(path, "docs", document.Name), document.Text);
+            WriteText(Path.Combine(path, "docs", id), document.Text);
         }
 
         WriteText(Path.Combine(path, "annotations.jsonl"), output.ToString());

@@ -69,6 +69,23 @@ internal static class JsonText
         }
     }
 
+    /// <summary>
+    /// The document's name goes with records of formats that have none, where tools keep what they do not know. A name seen before in
+    /// <paramref name="names"/>, or none, becomes the file's name and a number.
+    /// </summary>
+    public static string Document(this JsonElement record, HashSet<string> names, string otherwise)
+    {
+        var name = record.ValueKind == JsonValueKind.Object && record.TryGetProperty("meta", out var meta) ? meta.String("document") : null;
+        return name is not null && names.Add(name) ? name : otherwise;
+    }
+
+    public static void WriteDocument(this Utf8JsonWriter json, string name)
+    {
+        json.WriteStartObject("meta");
+        json.WriteString("document", name);
+        json.WriteEndObject();
+    }
+
     public static string? String(this JsonElement e, string name) =>
         e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) ? v.ValueKind switch
         {

@@ -16,9 +16,10 @@ public sealed class LabelStudioFormat : AnnotationFormat
     {
         var name = Path.GetFileNameWithoutExtension(path);
         var documents = new List<AnnotatedDocument>();
+        var names = new HashSet<string>();
         foreach (var (number, task) in JsonText.Objects(path, ReadText(path)))
         {
-            var document = $"{name}-{task.String("id") ?? number.ToString(System.Globalization.CultureInfo.InvariantCulture)}";
+            var document = task.Document(names, $"{name}-{task.String("id") ?? number.ToString(System.Globalization.CultureInfo.InvariantCulture)}");
             if (!task.TryGetProperty("data", out var data) || Text(data) is not { } text) throw new SidecarException($"{Path.GetFileName(path)}, task {number}: \"data\" holds no text.");
             var sets = task.Array("annotations").Concat(task.Array("completions")).Where(a => !(a.TryGetProperty("was_cancelled", out var c) && c.ValueKind == JsonValueKind.True)).ToArray();
             if (sets.Length > 1) report(new Loss(document, $"{sets.Length} annotators labelled this task; all their labels were imported together"));
@@ -89,6 +90,7 @@ public sealed class LabelStudioFormat : AnnotationFormat
                 json.WriteStartObject("data");
                 json.WriteString("text", document.Text);
                 json.WriteEndObject();
+                json.WriteDocument(document.Name);
                 json.WriteStartArray("annotations");
                 json.WriteStartObject();
                 json.WriteStartArray("result");

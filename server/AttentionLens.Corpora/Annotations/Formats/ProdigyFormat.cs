@@ -17,9 +17,10 @@ public sealed class ProdigyFormat : AnnotationFormat
     {
         var name = Path.GetFileNameWithoutExtension(path);
         var documents = new List<AnnotatedDocument>();
+        var names = new HashSet<string>();
         foreach (var (number, record) in JsonText.Objects(path, ReadText(path)))
         {
-            var document = $"{name}-{number}";
+            var document = record.Document(names, $"{name}-{number}");
             if (record.String("text") is not { } text) throw new SidecarException($"{Path.GetFileName(path)}, record {number}: \"text\" is missing.");
             var points = new CodePoints(text);
             var annotations = new List<Annotation>();
@@ -76,6 +77,7 @@ public sealed class ProdigyFormat : AnnotationFormat
     {
         json.WriteStartObject();
         json.WriteString("text", document.Text);
+        json.WriteDocument(document.Name);
         json.WriteStartArray("tokens");
         for (var i = 0; i < tokens.Count; i++)
         {

@@ -92,7 +92,8 @@ public sealed class WebAnnotationFormat : AnnotationFormat
         foreach (var document in documents)
         {
             ReportLosses(document, report, relations: true, documentLabels: true);
-            var source = document.Name + ".txt";
+            // Beside its annotations, whatever folder the document's name puts both into.
+            var source = Path.GetFileName(document.Name) + ".txt";
             var target = documents.Count == 1 && Path.HasExtension(path) ? path : Path.Combine(path, document.Name + ".jsonld");
             WriteText(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(target)) ?? ".", source), document.Text);
             var points = new CodePoints(document.Text);
