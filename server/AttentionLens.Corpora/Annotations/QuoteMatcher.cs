@@ -46,16 +46,18 @@ internal sealed class QuoteMatcher(string text, PlacementWork? work = null)
         var wanted = quotes.Where(q => q.Length > 0).Distinct().ToArray();
         if (wanted.Length < Many) return;
         _places = wanted.ToDictionary(q => q, _ => new List<int>());
+        var places = _places.GetAlternateLookup<ReadOnlySpan<char>>();
         const int Longest = 4;
-        var byStart = new Dictionary<ulong, List<string>>[Longest + 1];
+        // The lengths of the quotes that begin alike: thousands of names may begin with one word, but they have few lengths.
+        var lengths = new Dictionary<ulong, SortedSet<int>>[Longest + 1];
         var first = new bool[char.MaxValue + 1];
         foreach (var quote in wanted)
         {
             var length = Math.Min(quote.Length, Longest);
             first[quote[0]] = true;
-            var starts = byStart[length] ??= [];
+            var starts = lengths[length] ??= [];
             var start = Start(quote, 0, length);
-            (starts.TryGetValue(start, out var same) ? same : starts[start] = []).Add(quote);
+            (starts.TryGetValue(start, out var same) ? same : starts[start] = []).Add(quote.Length);
         }
 
         _work.Characters += _text.Length;
@@ -64,9 +66,13 @@ internal sealed class QuoteMatcher(string text, PlacementWork? work = null)
             if (!first[_text[i]]) continue;
             for (var length = 1; length <= Longest && i + length <= _text.Length; length++)
             {
-                if (byStart[length] is not { } starts || !starts.TryGetValue(Start(_text, i, length), out var same)) continue;
-                foreach (var quote in same)
-                    if (_text.AsSpan(i).StartsWith(quote) && _places[quote] is { Count: <= MaxCandidates } places) places.Add(i);
+                if (lengths[length] is not { } starts || !starts.TryGetValue(Start(_text, i, length), out var whole)) continue;
+                foreach (var end in whole)
+                {
+                    if (i + end > _text.Length) break;
+                    _work.Lookups++;
+                    if (places.TryGetValue(_text.AsSpan(i, end), out var found) && found.Count <= MaxCandidates) found.Add(i);
+                }
             }
         }
 
@@ -144,6 +150,9 @@ internal sealed class PlacementWork
 
     /// <summary>Characters that were searched for quotes.</summary>
     public long Characters { get; set; }
+
+    /// <summary>Stretches of text that were looked up among the quotes.</summary>
+    public long Lookups { get; set; }
 
     /// <summary>Counts a comparison; false when the bound is reached.</summary>
     public bool Compare() => Comparisons < MaxComparisons && ++Comparisons > 0;

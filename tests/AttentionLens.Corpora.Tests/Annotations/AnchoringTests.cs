@@ -310,9 +310,10 @@ public sealed class AnchoringTests(ITestOutputHelper output)
             if (changed) lost++;
         }
 
-        output.WriteLine($"{gold.Count} spans, {lost} by quote: {work.Comparisons} comparisons, {(double)work.Characters / edited.Length:0.0} readings of the text");
+        output.WriteLine($"{gold.Count} spans, {lost} by quote: {work.Comparisons} comparisons, {work.Lookups} look-ups, {(double)work.Characters / edited.Length:0.0} readings of the text");
         Assert.True(lost > 2_000);
         Assert.True(work.Characters <= 2L * edited.Length, $"the text was read {work.Characters / edited.Length} times");
+        Assert.True(work.Lookups <= edited.Length, $"{work.Lookups} stretches were looked up");
         Assert.True(work.Comparisons <= 100 * lost, $"{work.Comparisons} comparisons for {lost} lost spans");
     }
 

@@ -147,6 +147,36 @@ public sealed class SidecarTests : IDisposable
         Assert.Equal(["Ada", "Linus", "Paris"], File.ReadLines(Sidecar).Skip(1).Select(l => l.Split("\"quote\":\"")[1].Split('"')[0]));
     }
 
+    /// <summary>Two that replayed one journal would bring back what the first removed since.</summary>
+    [Fact]
+    public void What_a_crashed_session_left_is_taken_over_by_one_session_only()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var live = Live(text, ("a", 0, 3), ("b", 8, 13));
+        using (var crashed = SidecarFile.Open(Sidecar)) crashed.Put(live[0]);
+        File.WriteAllText(Sidecar + ".0a.tmp", "half a sid");
+        using var one = SidecarFile.Open(Sidecar);
+        using var two = SidecarFile.Open(Sidecar);
+        Assert.Equal(["a"], one.Annotations.Keys);
+        Assert.Empty(two.Annotations);
+        one.Remove("a");
+        one.Save(text, []);
+        two.Put(live[1]);
+        two.Save(text, []);
+        using var three = SidecarFile.Open(Sidecar);
+        Assert.Equal(["b"], three.Annotations.Keys);
+        Assert.Empty(Directory.GetFiles(_folder, "*.tmp"));
+    }
+
+    [Fact]
+    public void A_sidecar_that_is_no_text_is_refused_and_left_alone()
+    {
+        byte[] bytes = [0x7b, 0xff, 0xfe, 0x80, 0x0a];
+        File.WriteAllBytes(Sidecar, bytes);
+        Assert.Contains("not UTF-8", Assert.Throws<SidecarException>(() => SidecarFile.Open(Sidecar)).Message, StringComparison.Ordinal);
+        Assert.Equal(bytes, File.ReadAllBytes(Sidecar));
+    }
+
     [Fact]
     public void A_file_that_cannot_be_written_says_so_and_loses_nothing()
     {
