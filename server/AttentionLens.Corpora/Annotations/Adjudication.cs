@@ -59,16 +59,17 @@ public sealed class Adjudication
         var (l, r) = (Settled(left), Settled(right));
         var spans = Spans([.. l.Where(a => a.Kind == AnnotationKind.Span)], [.. r.Where(a => a.Kind == AnnotationKind.Span)]);
         // Two relations are the same when they join the same pairs of spans.
-        var places = new Dictionary<string, int>();
-        for (var i = 0; i < spans.Count; i++)
-        {
-            if (spans[i].Left is { } a) places[a.Id] = i;
-            if (spans[i].Right is { } b) places.TryAdd(b.Id, i);
-        }
-
-        var relations = ByKey(l, r, AnnotationKind.Relation, a => $"{places.GetValueOrDefault(a.From ?? "", -1)} {places.GetValueOrDefault(a.To ?? "", -1)}");
-        var documents = ByKey(l, r, AnnotationKind.Document, a => a.Label);
+        var (leftPlaces, rightPlaces) = (Places(p => p.Left), Places(p => p.Right));
+        var relations = ByKey(l, r, AnnotationKind.Relation, a => Ends(a, leftPlaces), a => Ends(a, rightPlaces));
+        var documents = ByKey(l, r, AnnotationKind.Document, a => a.Label, a => a.Label);
         return new Adjudication([.. spans, .. relations, .. documents]);
+
+        // Each side by itself: two who began with the same import have the same ids.
+        Dictionary<string, int> Places(Func<AdjudicationPair, Annotation?> side) =>
+            spans.Select((p, i) => (side(p)?.Id, i)).Where(p => p.Id is not null).ToDictionary(p => p.Id ?? "", p => p.i);
+
+        static string Ends(Annotation a, Dictionary<string, int> places) =>
+            $"{places.GetValueOrDefault(a.From ?? "", -1)} {places.GetValueOrDefault(a.To ?? "", -1)}";
     }
 
     public Adjudication With(int pair, Choice choice)
@@ -96,8 +97,8 @@ public sealed class Adjudication
         var status = third.DistinctBy(a => a.Id).ToDictionary(a => a.Id, a => a.Status);
         return new([.. Pairs.Select(p =>
         {
-            var left = p.Left is { } l && status.TryGetValue(IdOf(l), out var ls) ? ls : (AnnotationStatus?)null;
-            var right = p.Right is { } r && status.TryGetValue(IdOf(r), out var rs) ? rs : (AnnotationStatus?)null;
+            var left = p.Left is { } l && status.TryGetValue(IdOf(l, isLeft: true), out var ls) ? ls : (AnnotationStatus?)null;
+            var right = p.Right is { } r && status.TryGetValue(IdOf(r, isLeft: false), out var rs) ? rs : (AnnotationStatus?)null;
             return (left, right) switch
             {
                 (AnnotationStatus.Accepted, AnnotationStatus.Accepted) => p with { Choice = Choice.Both },
@@ -115,32 +116,36 @@ public sealed class Adjudication
     /// </summary>
     public IReadOnlyList<Annotation> Result(string? by, DateTimeOffset time)
     {
-        var accepted = new Dictionary<string, string>();
+        // Where a relation of either side leads: to what was taken of the pair that its span is in.
+        var (fromLeft, fromRight) = (new Dictionary<string, string>(), new Dictionary<string, string>());
         foreach (var p in Pairs.Where(p => p.Kind == AnnotationKind.Span))
         {
             var (takesLeft, takesRight) = Takes(p);
-            if (p.Left is { } l && (takesLeft || takesRight)) accepted[l.Id] = IdOf(takesLeft ? l : p.Right ?? l);
-            if (p.Right is { } r && (takesLeft || takesRight)) accepted.TryAdd(r.Id, IdOf(takesRight ? r : p.Left ?? r));
+            var left = takesLeft && p.Left is { } l ? IdOf(l, isLeft: true) : null;
+            var right = takesRight && p.Right is { } r ? IdOf(r, isLeft: false) : null;
+            if (p.Left is { } a && (left ?? right) is { } forLeft) fromLeft[a.Id] = forLeft;
+            if (p.Right is { } b && (right ?? left) is { } forRight) fromRight[b.Id] = forRight;
         }
 
         var result = new List<Annotation>();
         foreach (var p in Pairs)
         {
             var (takesLeft, takesRight) = Takes(p);
-            if (takesLeft) Add(p.Left, AnnotationStatus.Accepted);
-            if (takesRight) Add(p.Right, AnnotationStatus.Accepted);
-            if (p.Choice == Choice.Neither) Add(p.Left ?? p.Right, AnnotationStatus.Rejected);
+            if (takesLeft) Add(p.Left, isLeft: true, AnnotationStatus.Accepted);
+            if (takesRight) Add(p.Right, isLeft: false, AnnotationStatus.Accepted);
+            if (p.Choice == Choice.Neither) Add(p.Left ?? p.Right, isLeft: p.Left is not null, AnnotationStatus.Rejected);
         }
 
         return result;
 
-        void Add(Annotation? a, AnnotationStatus status)
+        void Add(Annotation? a, bool isLeft, AnnotationStatus status)
         {
             if (a is null) return;
-            var made = a with { Id = IdOf(a), By = by, Time = time, Status = status, Source = Source, Score = null, Shown = null };
+            var made = a with { Id = IdOf(a, isLeft), By = by, Time = time, Status = status, Source = Source, Score = null, Shown = null };
             if (a.Kind == AnnotationKind.Relation)
             {
-                if (!accepted.TryGetValue(a.From ?? "", out var from) || !accepted.TryGetValue(a.To ?? "", out var to)) return;
+                var ids = isLeft ? fromLeft : fromRight;
+                if (!ids.TryGetValue(a.From ?? "", out var from) || !ids.TryGetValue(a.To ?? "", out var to)) return;
                 made = made with { From = from, To = to };
             }
 
@@ -151,22 +156,22 @@ public sealed class Adjudication
     private static (bool Left, bool Right) Takes(AdjudicationPair p) =>
         (p.Left is not null && p.Choice is Choice.Left or Choice.Both, p.Right is not null && p.Choice is Choice.Right or Choice.Both);
 
-    private static string IdOf(Annotation source) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"adjudicated {source.Id}")).AsSpan(0, 6));
+    private static string IdOf(Annotation source, bool isLeft) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{(isLeft ? "left" : "right")} {source.Id}")).AsSpan(0, 6));
 
     private static Annotation[] Settled(IEnumerable<Annotation> annotations) =>
         [.. annotations.Where(a => a.Status == AnnotationStatus.Accepted && a.Kind != AnnotationKind.Approval)];
 
     private static List<AdjudicationPair> Spans(Annotation[] left, Annotation[] right)
     {
-        var partner = new Dictionary<Annotation, Annotation>(ReferenceEqualityComparer.Instance);
-        var taken = new HashSet<Annotation>(ReferenceEqualityComparer.Instance);
-        Exact(a => $"{a.Label}\0{Extent(a)}");
-        Exact(Extent);
-        var byStart = right.Where(r => !taken.Contains(r) && !r.Fragments.IsEmpty).OrderBy(Start).ToArray();
+        var pairing = new Pairing(left, right);
+        pairing.ByKey(a => $"{a.Label}\0{Extent(a)}", a => $"{a.Label}\0{Extent(a)}");
+        pairing.ByKey(Extent, Extent);
+        var byStart = right.Where(r => pairing.IsFreeRight(r) && !r.Fragments.IsEmpty).OrderBy(Start).ToArray();
         var longest = byStart.Select(r => End(r) - Start(r)).DefaultIfEmpty(0).Max();
         var starts = byStart.Select(Start).ToArray();
         var candidates = new List<(double Likeness, Annotation Left, Annotation Right)>();
-        foreach (var l in left.Where(l => !partner.ContainsKey(l) && !l.Fragments.IsEmpty))
+        foreach (var l in left.Where(l => pairing.IsFreeLeft(l) && !l.Fragments.IsEmpty))
         {
             // Whatever overlaps begins before this one ends and, being no longer than the longest, not too far before it.
             var at = Array.BinarySearch(starts, Start(l) - longest);
@@ -176,50 +181,47 @@ public sealed class Adjudication
         }
 
         foreach (var (_, l, r) in candidates.OrderByDescending(c => c.Likeness).ThenBy(c => Start(c.Left)))
-        {
-            if (partner.ContainsKey(l) || taken.Contains(r)) continue;
-            partner[l] = r;
-            taken.Add(r);
-        }
-
-        return
-        [
-            .. left.Select(l => Pair(l, partner.GetValueOrDefault(l))).Concat(right.Where(r => !taken.Contains(r)).Select(r => Pair(null, r)))
-                .OrderBy(p => Start(p.Left ?? p.Right)).ThenByDescending(p => End(p.Left ?? p.Right)),
-        ];
-
-        void Exact(Func<Annotation, string> key)
-        {
-            var open = right.Where(r => !taken.Contains(r) && !r.Fragments.IsEmpty).GroupBy(key).ToDictionary(g => g.Key, g => new Queue<Annotation>(g));
-            foreach (var l in left.Where(l => !partner.ContainsKey(l) && !l.Fragments.IsEmpty))
-            {
-                if (!open.TryGetValue(key(l), out var queue) || !queue.TryDequeue(out var r)) continue;
-                partner[l] = r;
-                taken.Add(r);
-            }
-        }
+            if (pairing.IsFreeLeft(l) && pairing.IsFreeRight(r)) pairing.Join(l, r);
+        return [.. pairing.Pairs().OrderBy(p => Start(p.Left ?? p.Right)).ThenByDescending(p => End(p.Left ?? p.Right))];
     }
 
-    private static List<AdjudicationPair> ByKey(Annotation[] left, Annotation[] right, AnnotationKind kind, Func<Annotation, string> key)
+    private static List<AdjudicationPair> ByKey(
+        Annotation[] left, Annotation[] right, AnnotationKind kind, Func<Annotation, string> leftKey, Func<Annotation, string> rightKey)
     {
-        var pairs = new List<AdjudicationPair>();
-        var open = right.Where(r => r.Kind == kind).ToList();
-        var unpaired = new List<Annotation>();
-        foreach (var l in left.Where(l => l.Kind == kind))
+        var pairing = new Pairing([.. left.Where(a => a.Kind == kind)], [.. right.Where(a => a.Kind == kind)]);
+        pairing.ByKey(a => $"{a.Label}\0{leftKey(a)}", a => $"{a.Label}\0{rightKey(a)}");
+        pairing.ByKey(leftKey, rightKey);
+        return [.. pairing.Pairs()];
+    }
+
+    /// <summary>Joins annotations of two sides, each at most once.</summary>
+    private sealed class Pairing(Annotation[] left, Annotation[] right)
+    {
+        private readonly Dictionary<Annotation, Annotation> _partner = new(ReferenceEqualityComparer.Instance);
+        private readonly HashSet<Annotation> _taken = new(ReferenceEqualityComparer.Instance);
+
+        public bool IsFreeLeft(Annotation l) => !_partner.ContainsKey(l);
+
+        public bool IsFreeRight(Annotation r) => !_taken.Contains(r);
+
+        public void Join(Annotation l, Annotation r)
         {
-            if (open.Find(r => r.Label == l.Label && key(r) == key(l)) is { } same && open.Remove(same)) pairs.Add(Pair(l, same));
-            else unpaired.Add(l);
+            _partner[l] = r;
+            _taken.Add(r);
         }
 
-        foreach (var l in unpaired)
+        /// <summary>Joins what is free on both sides and has the same key. An orphan has no extent to compare and stays free.</summary>
+        public void ByKey(Func<Annotation, string> leftKey, Func<Annotation, string> rightKey)
         {
-            var other = open.Find(r => key(r) == key(l));
-            if (other is not null) open.Remove(other);
-            pairs.Add(Pair(l, other));
+            var open = right.Where(r => IsFreeRight(r) && HasPlace(r)).GroupBy(rightKey).ToDictionary(g => g.Key, g => new Queue<Annotation>(g));
+            foreach (var l in left.Where(l => IsFreeLeft(l) && HasPlace(l)))
+                if (open.TryGetValue(leftKey(l), out var queue) && queue.TryDequeue(out var r)) Join(l, r);
         }
 
-        pairs.AddRange(open.Select(r => Pair(null, r)));
-        return pairs;
+        public IEnumerable<AdjudicationPair> Pairs() =>
+            left.Select(l => Pair(l, _partner.GetValueOrDefault(l))).Concat(right.Where(IsFreeRight).Select(r => Pair(null, r)));
+
+        private static bool HasPlace(Annotation a) => a.Kind != AnnotationKind.Span || !a.Fragments.IsEmpty;
     }
 
     private static AdjudicationPair Pair(Annotation? left, Annotation? right)

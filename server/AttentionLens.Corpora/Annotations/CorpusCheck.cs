@@ -11,22 +11,27 @@ public static class CorpusCheck
     public static IEnumerable<CorpusProblem> Of(CorpusIndex index, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         var sets = new Dictionary<string, LabelSet>();
+        // A folder without documents may still have labels with mistakes in them.
+        foreach (var problem in Enter(index.Root, sets)) yield return problem;
         for (var i = 0; i < index.Documents.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             progress?.Report((double)i / index.Documents.Length);
             var document = index.Documents[i];
-            var set = LabelSet.Empty;
-            if (LabelSet.Nearest(document.Path) is { } path && !sets.TryGetValue(path, out set))
-            {
-                (set, var problems) = LabelSet.Load(path);
-                sets[path] = set;
-                var lines = new LineNumbers(File.ReadAllText(path));
-                foreach (var p in problems) yield return lines.At(path, p.Start, p.Message);
-            }
-
-            foreach (var problem in document.Sidecars.SelectMany(s => Of(document, s, set ?? LabelSet.Empty))) yield return problem;
+            foreach (var problem in Enter(document.Path, sets)) yield return problem;
+            var set = LabelSet.Nearest(document.Path) is { } path ? sets[path] : LabelSet.Empty;
+            foreach (var problem in document.Sidecars.SelectMany(s => Of(document, s, set))) yield return problem;
         }
+    }
+
+    /// <summary>Reads the label set that applies to a path, unless it was read, and gives its mistakes.</summary>
+    private static IEnumerable<CorpusProblem> Enter(string path, Dictionary<string, LabelSet> sets)
+    {
+        if (LabelSet.Nearest(path) is not { } file || sets.ContainsKey(file)) return [];
+        (sets[file], var problems) = LabelSet.Load(file);
+        if (problems.IsEmpty) return [];
+        var lines = new LineNumbers(CorpusIndex.ReadText(file));
+        return problems.Select(p => lines.At(file, p.Start, p.Message));
     }
 
     private static IEnumerable<CorpusProblem> Of(CorpusDocument document, IndexedSidecar sidecar, LabelSet set)

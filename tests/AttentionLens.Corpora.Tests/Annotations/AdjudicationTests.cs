@@ -69,6 +69,26 @@ public sealed class AdjudicationTests
         Assert.Equal(spans, string.Join(',', all.Result(null, Now).Where(a => a is { Kind: AnnotationKind.Span, Status: AnnotationStatus.Accepted }).Select(a => a.Fragments[0].Of(Text).ToString())));
     }
 
+    /// <summary>Both began with the same import: one of them moved a border and a relation.</summary>
+    [Fact]
+    public void Sides_with_the_same_ids_are_not_mixed_up()
+    {
+        Annotation[] right =
+        [
+            Left[0], Left[1], Left[2], AnchoringTests.Span("l4", Text.IndexOf("New York", StringComparison.Ordinal), Text.Length - 1, "LOC"),
+            Link("lr", "l2", "l4"),
+        ];
+        var adjudication = Adjudication.Of(Left, right);
+        Assert.Equal(["l1 l1 None", "l2 l2 None", "l3 l3 None", "l4 l4 Extent", "lr - OnlyLeft", "- lr OnlyRight", "ld - OnlyLeft"], adjudication.Pairs.Select(p => $"{p.Left?.Id ?? "-"} {p.Right?.Id ?? "-"} {p.Difference}"));
+        var both = adjudication.WithAllOpen(Choice.Both).Result(null, Now);
+        Assert.Equal(8, both.Select(a => a.Id).Distinct().Count());
+        var byId = both.ToDictionary(a => a.Id);
+        Assert.Equal(
+            ["Charles Babbage", "New York City"],
+            both.Where(a => a.Kind == AnnotationKind.Relation).Select(a => byId[a.To ?? ""].Fragments[0].Of(Text).ToString()));
+        Assert.Equal(both.Select(a => a.Id), Adjudication.Of(Left, right).Resume(both).Result(null, Now).Select(a => a.Id));
+    }
+
     [Fact]
     public void Overlaps_are_paired_by_how_much_they_share_whatever_stands_around_them()
     {

@@ -106,6 +106,13 @@ public sealed class CorpusTests : IDisposable
     }
 
     [Fact]
+    public void A_label_set_is_checked_where_no_document_lies_beside_it()
+    {
+        File.WriteAllText(Path.Combine(_folder, LabelSet.FileName), "{ \"spans\": [5] }");
+        Assert.Equal(1, Assert.Single(CorpusCheck.Of(CorpusIndex.Open(_folder))).Line);
+    }
+
+    [Fact]
     public void Agreement_over_a_corpus_is_agreement_over_its_texts_laid_end_to_end()
     {
         const string text = "Ada met Linus in Paris.";

@@ -23,6 +23,7 @@ describe('package.json', () => {
     expect(existsSync(path.join(client, manifest.l10n))).toBe(true);
     for (const { icon } of contributes.viewsContainers.activitybar)
       expect(existsSync(path.join(client, icon))).toBe(true);
+    for (const { url } of contributes.jsonValidation) expect(existsSync(path.join(client, url))).toBe(true);
     for (const { steps } of contributes.walkthroughs) {
       for (const { media } of steps) expect(existsSync(path.join(client, media.markdown))).toBe(true);
     }
