@@ -198,13 +198,12 @@ public sealed class SidecarTests : IDisposable
         Assert.Contains("\"id\":\"a\"", File.ReadAllText(Sidecar), StringComparison.Ordinal);
     }
 
-    /// <summary>Fifty merges by git itself: two branches edit different lines and label what they see.</summary>
+    /// <summary>Fifty merges by git itself: two branches edit five lines each, none of which touch, and label what they wrote.</summary>
     [Fact]
     public void Git_merges_two_annotators_without_a_conflict_when_they_touch_different_lines()
     {
-        Git("init", "-q", "-b", "main");
-        Git("config", "user.email", "a@example.org");
-        Git("config", "user.name", "A");
+        const int Edits = 5;
+        Repository();
         var document = Path.Combine(_folder, "doc.txt");
         for (var trial = 0; trial < 50; trial++)
         {
@@ -217,27 +216,32 @@ public sealed class SidecarTests : IDisposable
             Git("commit", "-q", "-m", $"base {trial}");
             var lines = text.Split('\n').Length - 1;
             // Git merges hunks that do not touch: leave a line between the two.
-            var left = random.Next(0, lines / 2 - 1);
-            var right = random.Next(lines / 2 + 1, lines);
-            Branch($"left{trial}", left, "inserted words ");
-            Branch($"right{trial}", right, "some other words ");
+            Branch($"left{trial}", Lines(0, lines / 2 - 1), "inserted words ");
+            Branch($"right{trial}", Lines(lines / 2 + 1, lines), "some other words ");
             Git("checkout", "-q", $"left{trial}");
             Git("merge", "-q", "--no-edit", $"right{trial}");
 
             var merged = File.ReadAllText(document);
             var placed = Anchoring.Place(merged, Corpora.Annotations.Sidecar.Parse(File.ReadAllText(Sidecar)).Annotations);
-            Assert.Equal(gold.Count + 2, placed.Count);
+            Assert.Equal(gold.Count + 2 * Edits, placed.Count);
             Assert.All(placed, a => Assert.Equal(AnchorState.Anchored, a.State));
             var names = gold.ToDictionary(g => g.Id, g => g.Fragments[0].Of(text).ToString());
             Assert.All(placed.Where(a => names.ContainsKey(a.Id)), a => Assert.Equal(names[a.Id], a.Fragments[0].Of(merged).ToString()));
 
-            void Branch(string name, int line, string words)
+            // From the end to the start, so that earlier places stay what they were.
+            int[] Lines(int from, int to) => [.. Enumerable.Range(from, to - from).OrderBy(_ => random.Next()).Take(Edits).OrderDescending()];
+
+            void Branch(string name, int[] edited, string words)
             {
                 Git("checkout", "-q", "-B", name, "main");
-                var at = text.Split('\n').Take(line).Sum(l => l.Length + 1);
                 var live = new LiveAnnotations(text, gold);
-                live.Apply(new TextRange(at, at), words);
-                live.Put(AnchoringTests.Span(Annotation.NewId(), at, at + words.Length - 1, "NEW"));
+                foreach (var line in edited)
+                {
+                    var at = text.Split('\n').Take(line).Sum(l => l.Length + 1);
+                    live.Apply(new TextRange(at, at), words);
+                    live.Put(AnchoringTests.Span(Annotation.NewId(), at, at + words.Length - 1, "NEW"));
+                }
+
                 File.WriteAllText(document, live.Text);
                 File.WriteAllText(Sidecar, Format(live.Text, live.Items.Values));
                 Git("commit", "-q", "-a", "-m", name);
@@ -245,6 +249,42 @@ public sealed class SidecarTests : IDisposable
 
             Git("checkout", "-q", "main");
         }
+    }
+
+    /// <summary>Both branches label one line: git cannot merge that, and what it leaves is read as both sides.</summary>
+    [Fact]
+    public void A_conflict_of_git_in_one_line_loses_no_label()
+    {
+        const string text = "Ada met Linus in Paris.\n";
+        Repository();
+        var (ada, linus, paris) = (AnchoringTests.Span("ada", 0, 3), AnchoringTests.Span("linus", 8, 13), AnchoringTests.Span("paris", 17, 22));
+        File.WriteAllText(Path.Combine(_folder, "doc.txt"), text);
+        Commit("main", ada);
+        Git("branch", "other");
+        Commit("main", ada with { Label = "OURS", Time = At(1) }, linus);
+        Git("checkout", "-q", "other");
+        Commit("other", ada with { Label = "THEIRS", Time = At(2) }, paris);
+        Assert.NotEqual(0, TryGit("merge", "-q", "main").Status);
+        Assert.Contains("<<<<<<<", File.ReadAllText(Sidecar), StringComparison.Ordinal);
+
+        using var file = SidecarFile.Open(Sidecar);
+        Assert.Contains("conflict", Assert.Single(file.Problems).Message, StringComparison.Ordinal);
+        file.Save(text, [.. Anchoring.Place(text, [.. file.Annotations.Values])]);
+        Assert.Equal(Format(text, [ada with { Label = "THEIRS", Time = At(2) }, linus, paris]), File.ReadAllText(Sidecar));
+
+        void Commit(string name, params Annotation[] annotations)
+        {
+            File.WriteAllText(Sidecar, Format(text, annotations));
+            Git("add", "-A");
+            Git("commit", "-q", "-m", name);
+        }
+    }
+
+    private void Repository()
+    {
+        Git("init", "-q", "-b", "main");
+        Git("config", "user.email", "a@example.org");
+        Git("config", "user.name", "A");
     }
 
     private static string Format(string text, IEnumerable<Annotation> annotations) =>
@@ -257,11 +297,17 @@ public sealed class SidecarTests : IDisposable
 
     private void Git(params string[] arguments)
     {
+        var (status, said) = TryGit(arguments);
+        Assert.True(status == 0, $"git {string.Join(' ', arguments)}: {said}");
+    }
+
+    private (int Status, string Said) TryGit(params string[] arguments)
+    {
         var start = new ProcessStartInfo("git", arguments) { WorkingDirectory = _folder, RedirectStandardError = true, RedirectStandardOutput = true };
         using var git = Process.Start(start);
         Assert.NotNull(git);
         var said = git.StandardOutput.ReadToEnd() + git.StandardError.ReadToEnd();
         git.WaitForExit();
-        Assert.True(git.ExitCode == 0, $"git {string.Join(' ', arguments)}: {said}");
+        return (git.ExitCode, said);
     }
 }
