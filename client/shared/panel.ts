@@ -8,8 +8,11 @@ import type {
   OverviewResult,
   Position,
   Range,
+  Result,
   RowParams,
   RowResult,
+  RowsParams,
+  RowsResult,
   ScoreParams,
   ScoreResult,
   TileParams,
@@ -30,17 +33,26 @@ export interface PanelRequests {
   row: { params: Asked<RowParams>; result: RowResult<ArrayBuffer> };
   tile: { params: Asked<TileParams>; result: TileResult<ArrayBuffer> };
   score: { params: Asked<ScoreParams>; result: ScoreResult<ArrayBuffer> };
+  rows: { params: Asked<RowsParams>; result: RowsResult<ArrayBuffer> };
   overview: { params: Asked<OverviewParams>; result: OverviewResult<ArrayBuffer> };
+  /** The file of an image, as it is on disk. The host answers it. */
+  picture: { params: object; result: PictureResult };
+}
+
+export interface PictureResult extends Result {
+  readonly data: ArrayBuffer;
+  /** Its MIME type. */
+  readonly type: string;
 }
 
 export type PanelMethod = keyof PanelRequests;
 
-export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'tile', 'score', 'overview'];
+export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'rows', 'tile', 'score', 'overview', 'picture'];
 
 /** The views of a panel. */
-export type Tab = 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'compare';
+export type Tab = 'image' | 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'cross' | 'compare';
 
-export const tabs: readonly Tab[] = ['model', 'head', 'heatmap', 'row', 'neuron', 'compare'];
+export const tabs: readonly Tab[] = ['image', 'model', 'head', 'heatmap', 'row', 'neuron', 'cross', 'compare'];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
 export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';
@@ -56,6 +68,8 @@ export interface PanelTarget {
   readonly name: string;
   /** What was asked to be shown; empty range = the segment around that position. */
   readonly range: Range;
+  /** The file is an image. */
+  readonly isImage?: boolean;
 }
 
 /** What a text is compared with, where that is not another layer or head of itself. */
@@ -70,6 +84,13 @@ export interface PanelState {
   readonly target: PanelTarget;
   readonly view: View;
   readonly comparison?: Comparison;
+  /** The model writes the target of a text that has none. */
+  readonly isGenerating?: boolean;
+}
+
+/** A range of the panel's document, or of the one that its text is paired with. */
+export interface Place extends Range {
+  readonly inPair?: boolean;
 }
 
 export type ToPanel =
@@ -88,7 +109,7 @@ export type ToPanel =
   | { readonly type: 'view'; readonly view: View }
   | { readonly type: 'settings'; readonly settings: PanelSettings }
   /** Cursor of the editor; null when it is outside the shown text. */
-  | { readonly type: 'cursor'; readonly position: Position | null }
+  | { readonly type: 'cursor'; readonly position: (Position & { readonly inPair?: boolean }) | null }
   | { readonly type: 'reply'; readonly id: number; readonly result: unknown }
   | { readonly type: 'failure'; readonly id: number; readonly message: string };
 
@@ -98,9 +119,11 @@ export type FromPanel =
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'view'; readonly view: View }
   /** Mark tokens in the editor while the pointer is on them. */
-  | { readonly type: 'mark'; readonly version: number; readonly query: Range | null; readonly key: Range | null }
+  | { readonly type: 'mark'; readonly version: number; readonly query: Place | null; readonly key: Place | null }
   /** Put the editor's cursor on a token. */
-  | { readonly type: 'reveal'; readonly version: number; readonly range: Range }
+  | { readonly type: 'reveal'; readonly version: number; readonly range: Place }
+  /** Whether the model is to write the target of a text that has none. */
+  | { readonly type: 'generate'; readonly isOn: boolean }
   /** A view to be written to a file that the user chooses; PNG as base64, the others as text. */
   | { readonly type: 'save'; readonly format: SaveFormat; readonly name: string; readonly content: string }
   | { readonly type: 'command'; readonly command: PanelCommand };
@@ -110,9 +133,19 @@ export type SaveFormat = 'svg' | 'png' | 'csv';
 export const saveFormats: readonly SaveFormat[] = ['svg', 'png', 'csv'];
 
 /** Commands that a panel may ask for; anything else is ignored. */
-export type PanelCommand = 'compareWith' | 'showAttention' | 'selectHead' | 'restartServer' | 'showLogs' | 'cannotSave';
+export type PanelCommand =
+  | 'selectMethod'
+  | 'selectImageModel'
+  | 'compareWith'
+  | 'showAttention'
+  | 'selectHead'
+  | 'restartServer'
+  | 'showLogs'
+  | 'cannotSave';
 
 export const panelCommands: readonly PanelCommand[] = [
+  'selectMethod',
+  'selectImageModel',
   'compareWith',
   'showAttention',
   'selectHead',
@@ -177,6 +210,8 @@ export function isFromPanel(value: unknown): value is FromPanel {
       return isCount(value.version) && isRangeOrNull(value.query) && isRangeOrNull(value.key);
     case 'reveal':
       return isCount(value.version) && isRange(value.range);
+    case 'generate':
+      return typeof value.isOn === 'boolean';
     case 'save':
       return isOneOf(value.format, saveFormats) && typeof value.name === 'string' && typeof value.content === 'string';
     case 'command':

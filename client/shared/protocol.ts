@@ -20,6 +20,8 @@ export interface Scope {
   readonly range: Range;
   /** A model beside that of the settings. */
   readonly model?: string;
+  /** True: the document is an image file, read from disk; the range is ignored. */
+  readonly image?: boolean;
   /** True: a text without a pair gets the target that the encoder-decoder writes itself. */
   readonly generate?: boolean;
   readonly pair?: PairScope;
@@ -135,8 +137,22 @@ export interface TokensResult extends Result {
   readonly targetTokens?: readonly Token[];
   /** True: the model has written the target; its tokens have no range. */
   readonly generated?: boolean;
+  /** The image whose patches the tokens are, behind a class token. */
+  readonly image?: ImageInfo;
   readonly stacks: readonly StackInfo[];
   readonly pair?: PairedText;
+}
+
+/** Patch (r, c) begins at (left + c * patchWidth, top + r * patchHeight), in pixels of the upright image. */
+export interface ImageInfo {
+  readonly width: number;
+  readonly height: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly left: number;
+  readonly top: number;
+  readonly patchWidth: number;
+  readonly patchHeight: number;
 }
 
 export interface RowParams {
@@ -168,6 +184,21 @@ export interface TileResult<Bytes> extends Result {
   readonly data: Bytes;
   readonly shape: readonly [rows: number, columns: number];
   readonly max: number;
+}
+
+export interface RowsParams {
+  readonly scope: Scope;
+  /** Layer and head are ignored. */
+  readonly view: View;
+  readonly query: number;
+}
+
+/** The row of one query in every layer and head. */
+export interface RowsResult<Bytes> extends Result {
+  /** float32, little endian, [layers, heads, keys]. */
+  readonly data: Bytes;
+  /** One head where the method joins them. */
+  readonly shape: readonly [layers: number, heads: number, keys: number];
 }
 
 export interface ScoreParams {
@@ -247,6 +278,7 @@ export interface ServerRequests {
   'attentionLens/tints': { params: TintsParams; result: TintsResult };
   'attentionLens/tokens': { params: { scope: Scope }; result: TokensResult };
   'attentionLens/row': { params: RowParams; result: RowResult<string> };
+  'attentionLens/rows': { params: RowsParams; result: RowsResult<string> };
   'attentionLens/tile': { params: TileParams; result: TileResult<string> };
   'attentionLens/score': { params: ScoreParams; result: ScoreResult<string> };
   'attentionLens/overview': { params: OverviewParams; result: OverviewResult<string> };

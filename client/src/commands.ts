@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { ExecuteCommandRequest } from 'vscode-languageclient/node';
 import { isRange, type Tab } from '../shared/panel.js';
 import { isDrawable, type Range } from '../shared/protocol.js';
-import { type ComparisonPicker, nameOf } from './comparison-picker.js';
+import { askName, type ComparisonPicker, nameOf, pickFolder } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
 import type { Panels } from './panels.js';
 import { isServed, type Server, ServerError } from './server.js';
@@ -15,6 +15,7 @@ export interface CommandHost {
   readonly server: Server;
   readonly shown: ShownTexts;
   readonly view: CurrentView;
+  readonly imageView: CurrentView;
   readonly panels: Panels;
   readonly status: StatusItems;
   readonly tints: Tints;
@@ -22,7 +23,7 @@ export interface CommandHost {
 }
 
 export function registerCommands(host: CommandHost): vscode.Disposable {
-  const { server, shown, view, panels, status, tints, comparisons } = host;
+  const { server, shown, view, imageView, panels, status, tints, comparisons } = host;
   const openPanel = (tab: Tab) => {
     const editor = servedEditor(shown);
     if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
@@ -47,6 +48,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     openHeadView: () => void openPanel('head'),
     openRowView: () => void openPanel('row'),
     openNeuronView: () => void openPanel('neuron'),
+    openCrossView: () => void openPanel('cross'),
     openCompareView: () => void openPanel('compare'),
     compareWith: () => openPanel('compare').pickComparison(),
     selectForCompare: () => {
@@ -55,13 +57,33 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       const { uri } = editor.document;
       if (range) comparisons.select({ uri: uri.toString(), name: nameOf(uri), range: plain(range) });
     },
+    showImageAttention: (file: unknown) => {
+      const uri = file instanceof vscode.Uri ? file : activeImage();
+      if (!uri) throw new ServerError(vscode.l10n.t('Open an image file first, or choose one in the explorer.'));
+      if (uri.scheme !== 'file') {
+        throw new ServerError(vscode.l10n.t('Only image files on this machine can be shown.'));
+      }
+      panels.openImage(uri);
+    },
+    selectImageModel: async () => {
+      const folder = vscode.l10n.t('A model folder…');
+      const name = vscode.l10n.t('A model by name or path…');
+      const title = vscode.l10n.t('Vision model that looks at images');
+      const picked = await vscode.window.showQuickPick([folder, name], { title });
+      const chosen = picked === folder ? await pickFolder(title) : picked && (await askName(title));
+      if (!chosen) return;
+      await vscode.workspace
+        .getConfiguration('attentionLens')
+        .update('imageModel', chosen, vscode.ConfigurationTarget.Global);
+    },
     selectHead: async () => {
       await server.start();
       const model = status.model ?? (await askModel(server));
       if (!model) throw new ServerError(vscode.l10n.t('No model is loaded, so there is no layer or head to select.'));
       await pickView(model, view);
     },
-    selectMethod: async () => {
+    selectMethod: async (origin: unknown) => {
+      const chosenFor = isFromImage(origin) ? imageView : view;
       const info = await askModel(server);
       if (!info?.methods) throw new ServerError(vscode.l10n.t('No model is loaded, so there is no method to select.'));
       const chosen = await vscode.window.showQuickPick(
@@ -69,13 +91,13 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
           label: title,
           detail: summary,
           name,
-          picked: name === (view.value.method ?? 'raw'),
+          picked: name === (chosenFor.value.method ?? 'raw'),
         })),
         { title: vscode.l10n.t('How attention is weighed'), matchOnDetail: true },
       );
       if (!chosen) return;
-      const { method: _, ...rest } = view.value;
-      view.set(chosen.name === 'raw' ? rest : { ...rest, method: chosen.name });
+      const { method: _, ...rest } = chosenFor.value;
+      chosenFor.set(chosen.name === 'raw' ? rest : { ...rest, method: chosen.name });
     },
     pin: async () => {
       const editor = servedEditor(shown);
@@ -201,6 +223,15 @@ async function execute(server: Server, command: string, argument: object): Promi
     throw new ServerError(error instanceof Error ? error.message : String(error));
   }
 }
+
+/** The image in front, in VS Code's own viewer. */
+function activeImage(): vscode.Uri | undefined {
+  const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+  return input instanceof vscode.TabInputCustom ? input.uri : undefined;
+}
+
+const isFromImage = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'isImage' in value && value.isImage === true;
 
 interface Place {
   readonly uri: string;

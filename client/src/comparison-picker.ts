@@ -95,24 +95,16 @@ export class ComparisonPicker {
         label: vscode.l10n.t('A model folder…'),
         iconPath: icon('folder-opened'),
         choose: async () => {
-          const [folder] =
-            (await vscode.window.showOpenDialog({
-              canSelectFiles: false,
-              canSelectFolders: true,
-              openLabel: vscode.l10n.t('Compare with This Model'),
-            })) ?? [];
-          return folder && this.model(folder.fsPath);
+          const folder = await pickFolder(vscode.l10n.t('Model to compare with'));
+          return folder ? this.model(folder) : undefined;
         },
       },
       {
         label: vscode.l10n.t('A model by name or path…'),
         iconPath: icon('edit'),
         choose: async () => {
-          const name = await vscode.window.showInputBox({
-            title: vscode.l10n.t('Model to compare with'),
-            prompt: vscode.l10n.t('A folder, or the name of a model that is already on this machine'),
-          });
-          return name?.trim() ? this.model(name.trim()) : undefined;
+          const name = await askName(vscode.l10n.t('Model to compare with'));
+          return name ? this.model(name) : undefined;
         },
       },
     ];
@@ -126,6 +118,17 @@ export class ComparisonPicker {
     await this.memento.update(modelsKey, [model, ...known].slice(0, keptModels));
     return { kind: 'model', model };
   }
+}
+
+/** The path of a model's folder. */
+export async function pickFolder(title: string): Promise<string | undefined> {
+  const options = { title, canSelectFiles: false, canSelectFolders: true, openLabel: vscode.l10n.t('Use This Model') };
+  return (await vscode.window.showOpenDialog(options))?.[0]?.fsPath;
+}
+
+export async function askName(title: string): Promise<string | undefined> {
+  const prompt = vscode.l10n.t('A folder, or the name of a model that is already on this machine');
+  return (await vscode.window.showInputBox({ title, prompt }))?.trim() || undefined;
 }
 
 export const nameOf = (uri: vscode.Uri): string => uri.path.split('/').at(-1) ?? uri.toString();

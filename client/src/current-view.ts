@@ -2,8 +2,6 @@ import * as vscode from 'vscode';
 import { sameView, type View } from '../shared/protocol.js';
 import { configuredView } from './settings.js';
 
-const key = 'view';
-
 /** The layer and head that tints, hovers and panels show: one for the window, so that they never disagree. */
 export class CurrentView implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<View>();
@@ -11,8 +9,12 @@ export class CurrentView implements vscode.Disposable {
 
   readonly onDidChange = this.changed.event;
 
-  constructor(private readonly memento: vscode.Memento) {
-    this.current = memento.get<View>(key) ?? configuredView();
+  constructor(
+    private readonly memento: vscode.Memento,
+    private readonly key = 'view',
+    initial = configuredView(),
+  ) {
+    this.current = memento.get<View>(key) ?? initial;
   }
 
   get value(): View {
@@ -22,7 +24,7 @@ export class CurrentView implements vscode.Disposable {
   set(view: View): void {
     if (sameView(view, this.current)) return;
     this.current = view;
-    void this.memento.update(key, view);
+    void this.memento.update(this.key, view);
     this.changed.fire(view);
   }
 

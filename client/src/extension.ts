@@ -19,6 +19,7 @@ let running: Server | undefined;
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('AttentionLens', { log: true });
   const view = new CurrentView(context.workspaceState);
+  const imageView = new CurrentView(context.workspaceState, 'imageView', { layer: 'mean', head: 'mean' });
   const shown = new ShownTexts();
   const server: Server = new Server(
     context,
@@ -37,6 +38,7 @@ export function activate(context: vscode.ExtensionContext): void {
     server,
     shown,
     view,
+    imageView,
     decorations,
     versions,
     comparisons,
@@ -54,6 +56,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     log,
     view,
+    imageView,
     shown,
     server,
     decorations,
@@ -62,7 +65,7 @@ export function activate(context: vscode.ExtensionContext): void {
     versions,
     panels,
     new OverviewTree(server, shown, view, status),
-    registerCommands({ server, shown, view, panels, status, tints, comparisons }),
+    registerCommands({ server, shown, view, imageView, panels, status, tints, comparisons }),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {

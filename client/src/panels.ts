@@ -7,18 +7,20 @@ import {
   isPanelState,
   type PanelMethod,
   type PanelTarget,
+  type PictureResult,
+  type Place,
   type SaveFormat,
   type Tab,
   type ToPanel,
 } from '../shared/panel.js';
-import type { Range, Scope, View } from '../shared/protocol.js';
+import type { Range, Scope, TokensResult } from '../shared/protocol.js';
 import { showFailure } from './commands.js';
 import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
 import { panelHtml } from './panel-html.js';
 import { panelStrings } from './panel-strings.js';
 import { isServed, type Server, ServerError } from './server.js';
-import { panelSettings } from './settings.js';
+import { imageModel, panelSettings } from './settings.js';
 import type { ShownText, ShownTexts } from './shown-texts.js';
 import { shiftRange } from './text-ranges.js';
 import type { TextVersions } from './text-versions.js';
@@ -28,12 +30,17 @@ export const panelType = 'attentionLens.panel';
 
 /** Edits rest this long before a panel is told that its picture is out of date (ms). */
 const editDelay = 250;
+/** More bytes than any picture that the server reads. */
+const largestPicture = 256 * 1024 * 1024;
+const nowhere: Range = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };
 
 export interface PanelHost {
   readonly extensionUri: vscode.Uri;
   readonly server: Server;
   readonly shown: ShownTexts;
   readonly view: CurrentView;
+  /** Of images: a vision model has other layers and heads than the one that reads text. */
+  readonly imageView: CurrentView;
   readonly decorations: TintDecorations;
   readonly versions: TextVersions;
   readonly comparisons: ComparisonPicker;
@@ -45,16 +52,17 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(private readonly host: PanelHost) {
-    const { shown, view, server, versions } = host;
+    const { shown, view, imageView, server, versions } = host;
     this.subscriptions = [
       vscode.window.registerWebviewPanelSerializer(panelType, this),
       shown.onDidChange(({ uri, change }) => this.panels.get(uri.toString())?.textChanged(change === 'edit')),
-      view.onDidChange(value => this.each(panel => panel.viewChanged(value))),
+      view.onDidChange(() => this.each(panel => panel.viewChanged())),
+      imageView.onDidChange(() => this.each(panel => panel.viewChanged())),
       server.onDidRun(() => this.each(panel => panel.textChanged(false))),
       versions.onDidUpdate(uri => this.panels.get(uri.toString())?.textChanged(false)),
       vscode.workspace.onDidChangeTextDocument(event => this.each(panel => panel.comparedTextChanged(event))),
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) =>
-        this.panels.get(textEditor.document.uri.toString())?.cursorMoved(textEditor),
+        this.each(panel => panel.cursorMoved(textEditor)),
       ),
       vscode.workspace.onDidChangeConfiguration(event => {
         if (event.affectsConfiguration('attentionLens')) this.each(panel => panel.settingsChanged());
@@ -74,7 +82,23 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
       { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
       {},
     );
-    return this.adopt(panel, document.uri, null, tab);
+    return this.adopt(panel, { uri: document.uri, isImage: false }, tab);
+  }
+
+  /** The panel of an image file. */
+  openImage(uri: vscode.Uri): void {
+    const known = this.panels.get(uri.toString());
+    if (known) {
+      known.reveal('image');
+      return;
+    }
+    const panel = vscode.window.createWebviewPanel(
+      panelType,
+      vscode.l10n.t('Attention: {0}', nameOf(uri)),
+      { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
+      {},
+    );
+    this.adopt(panel, { uri, isImage: true }, 'image');
   }
 
   /** After a window reload: the state says which text was shown, and it is shown again. */
@@ -83,22 +107,34 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
       panel.dispose();
       return;
     }
-    const uri = vscode.Uri.parse(state.target.uri, true);
+    const { target, comparison, isGenerating } = state;
+    const uri = vscode.Uri.parse(target.uri, true);
     try {
+      if (target.isImage) {
+        await vscode.workspace.fs.stat(uri);
+        this.host.imageView.set(state.view);
+        this.adopt(panel, { uri, isImage: true });
+        return;
+      }
       const document = await vscode.workspace.openTextDocument(uri);
       if (!isServed(document)) throw new Error('not a text document');
       this.host.view.set(state.view);
-      if (this.host.shown.of(uri).length === 0) this.host.shown.show(uri, [state.target.range]);
-      this.adopt(panel, uri, state.comparison ?? null);
+      if (this.host.shown.of(uri).length === 0) this.host.shown.show(uri, [target.range]);
+      this.adopt(panel, {
+        uri,
+        isImage: false,
+        ...(comparison ? { comparison } : {}),
+        ...(isGenerating ? { isGenerating } : {}),
+      });
     } catch {
       // The file is gone: so is what the panel was about.
       panel.dispose();
     }
   }
 
-  private adopt(panel: vscode.WebviewPanel, uri: vscode.Uri, comparison: Comparison | null, tab?: Tab): Panel {
-    const key = uri.toString();
-    const adopted = new Panel(panel, uri, this.host, comparison, tab, () => this.panels.delete(key));
+  private adopt(panel: vscode.WebviewPanel, subject: Subject, tab?: Tab): Panel {
+    const key = subject.uri.toString();
+    const adopted = new Panel(panel, subject, this.host, tab, () => this.panels.delete(key));
     this.panels.set(key, adopted);
     return adopted;
   }
@@ -118,27 +154,46 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
   }
 }
 
+/** What a panel is about. */
+interface Subject {
+  readonly uri: vscode.Uri;
+  readonly isImage: boolean;
+  readonly comparison?: Comparison;
+  readonly isGenerating?: boolean;
+}
+
 /** One webview panel: forwards questions to the server, decodes the answers, links panel and editor. */
 class Panel implements vscode.Disposable {
   private readonly running = new Map<number, vscode.CancellationTokenSource>();
   private readonly subscriptions: vscode.Disposable[];
+  private readonly uri: vscode.Uri;
+  private readonly isImage: boolean;
   private isReady = false;
+  /** Null: the text is compared with itself, by another layer or head. */
+  private comparison: Comparison | null;
+  /** The model writes the target of a text that has none. */
+  private isGenerating: boolean;
+  /** The other document that the text is read together with, as the last answer said. */
+  private pair: { readonly uri: string; readonly version: number } | undefined;
   private editTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly panel: vscode.WebviewPanel,
-    private readonly uri: vscode.Uri,
+    subject: Subject,
     private readonly host: PanelHost,
-    /** Null: the text is compared with itself, by another layer or head. */
-    private comparison: Comparison | null,
     /** The view to open with, once: after that the panel's own state says which. */
     private firstTab: Tab | undefined,
     onDispose: () => void,
   ) {
+    this.uri = subject.uri;
+    this.isImage = subject.isImage;
+    this.comparison = subject.comparison ?? null;
+    this.isGenerating = subject.isGenerating ?? false;
     const root = vscode.Uri.joinPath(host.extensionUri, 'dist');
     panel.webview.options = { enableScripts: true, localResourceRoots: [root] };
     panel.iconPath = vscode.Uri.joinPath(host.extensionUri, 'media', 'icon.png');
     this.subscriptions = [
+      ...(this.isImage ? [this.watchFile()] : []),
       panel.webview.onDidReceiveMessage((message: unknown) => {
         if (isFromPanel(message)) this.receive(message);
         else host.server.log.warn('A panel sent a message that is not understood.');
@@ -190,18 +245,34 @@ class Panel implements vscode.Disposable {
     this.post({ type: 'comparison', comparison });
   }
 
-  viewChanged(view: View): void {
-    this.post({ type: 'view', view });
+  private get view(): CurrentView {
+    return this.isImage ? this.host.imageView : this.host.view;
+  }
+
+  viewChanged(): void {
+    this.post({ type: 'view', view: this.view.value });
+  }
+
+  private watchFile(): vscode.Disposable {
+    const pattern = new vscode.RelativePattern(vscode.Uri.joinPath(this.uri, '..'), nameOf(this.uri));
+    const watcher = vscode.workspace.createFileSystemWatcher(pattern);
+    const changed = () => this.textChanged(true);
+    return vscode.Disposable.from(watcher, watcher.onDidChange(changed), watcher.onDidCreate(changed));
   }
 
   settingsChanged(): void {
     this.post({ type: 'settings', settings: panelSettings() });
   }
 
+  /** Of any editor: the panel follows its own document and the one that this is paired with. */
   cursorMoved(editor: vscode.TextEditor): void {
     const { active, isEmpty } = editor.selection;
-    const isInside = isEmpty && this.shownText()?.id === this.host.shown.at(this.uri, active)?.id;
-    this.post({ type: 'cursor', position: isInside ? { line: active.line, character: active.character } : null });
+    const uri = editor.document.uri.toString();
+    const inPair = this.pair?.uri === uri;
+    if (!inPair && uri !== this.uri.toString()) return;
+    // Whether a token stands there is for the panel to say: a pair may be two places of one document.
+    const position = { line: active.line, character: active.character, ...(inPair ? { inPair } : {}) };
+    this.post({ type: 'cursor', position: isEmpty ? position : null });
   }
 
   /** The shown text that this panel is about: the one with the cursor, else the first. */
@@ -211,15 +282,17 @@ class Panel implements vscode.Disposable {
   }
 
   private target(): PanelTarget | null {
+    const name = nameOf(this.uri);
+    if (this.isImage) return { uri: this.uri.toString(), name, range: nowhere, isImage: true };
     const text = this.shownText();
-    return text ? { uri: this.uri.toString(), name: nameOf(this.uri), range: text.asked } : null;
+    return text ? { uri: this.uri.toString(), name, range: text.asked } : null;
   }
 
   /** Visible editors of the document, the active one first. */
-  private editors(): vscode.TextEditor[] {
+  private editors(uri = this.uri.toString()): vscode.TextEditor[] {
     const active = vscode.window.activeTextEditor;
     return vscode.window.visibleTextEditors
-      .filter(editor => editor.document.uri.toString() === this.uri.toString())
+      .filter(editor => editor.document.uri.toString() === uri)
       .sort((a, b) => Number(b === active) - Number(a === active));
   }
 
@@ -231,7 +304,7 @@ class Panel implements vscode.Disposable {
           type: 'init',
           strings: panelStrings(),
           settings: panelSettings(),
-          view: this.host.view.value,
+          view: this.view.value,
           ...(this.firstTab ? { tab: this.firstTab } : {}),
         });
         this.firstTab = undefined;
@@ -248,13 +321,17 @@ class Panel implements vscode.Disposable {
         this.running.get(message.id)?.cancel();
         break;
       case 'view':
-        this.host.view.set(message.view);
+        this.view.set(message.view);
         break;
       case 'mark':
         this.mark(message.version, message.query, message.key);
         break;
       case 'reveal':
         this.revealRange(message.version, message.range);
+        break;
+      case 'generate':
+        this.isGenerating = message.isOn;
+        this.textChanged(false);
         break;
       case 'save':
         void this.save(message.format, message.name, message.content);
@@ -268,14 +345,14 @@ class Panel implements vscode.Disposable {
           );
         } else if (message.command === 'compareWith') {
           this.pickComparison().catch((error: unknown) => showFailure(this.host.server.log, error));
-        } else void vscode.commands.executeCommand(`attentionLens.${message.command}`);
+        } else void vscode.commands.executeCommand(`attentionLens.${message.command}`, { isImage: this.isImage });
         break;
     }
   }
 
   private async answer(id: number, method: PanelMethod, params: object): Promise<void> {
     const text = this.shownText();
-    if (!text) {
+    if (!text && !this.isImage) {
       this.post({ type: 'failure', id, message: vscode.l10n.t('Nothing is shown in this document.') });
       return;
     }
@@ -283,13 +360,18 @@ class Panel implements vscode.Disposable {
     this.running.set(id, source);
     try {
       const { side, ...asked } = params as { readonly side?: unknown };
-      const scope = side === 'other' ? await this.otherScope(text) : this.scopeOf(text);
+      if (method === 'picture') {
+        this.post({ type: 'reply', id, result: await this.picture() });
+        return;
+      }
+      const scope = side === 'other' && text ? await this.otherScope(text) : this.scopeOf(text);
       const result = await this.host.server.request(
         `attentionLens/${method}`,
         // The panel's own type ties these parameters to the method; here they are passed on as they are.
         { ...asked, scope } as never,
         source.token,
       );
+      if (result && method === 'tokens' && side !== 'other') this.pair = (result as TokensResult).pair;
       if (result) this.post({ type: 'reply', id, result: withBuffers(result) });
       else this.post({ type: 'failure', id, message: vscode.l10n.t('The question was overtaken by a newer one.') });
     } catch (error) {
@@ -300,8 +382,21 @@ class Panel implements vscode.Disposable {
     }
   }
 
-  private scopeOf(text: ShownText): Scope {
-    return this.host.shown.scopeOf(this.uri, text);
+  private scopeOf(text: ShownText | undefined): Scope {
+    if (!text) {
+      const [model, textDocument] = [imageModel(), { uri: this.uri.toString() }];
+      return { textDocument, range: nowhere, image: true, ...(model ? { model } : {}) };
+    }
+    return { ...this.host.shown.scopeOf(this.uri, text), ...(this.isGenerating ? { generate: true } : {}) };
+  }
+
+  /** The file as it is: the panel draws it itself. */
+  private async picture(): Promise<PictureResult> {
+    const { size } = await vscode.workspace.fs.stat(this.uri);
+    if (size > largestPicture) throw new ServerError(vscode.l10n.t('The file is too large to be drawn.'));
+    const bytes = await vscode.workspace.fs.readFile(this.uri);
+    const type = /\.png$/i.test(this.uri.path) ? 'image/png' : 'image/jpeg';
+    return { version: null, status: 'ok', data: new Uint8Array(bytes).buffer, type };
   }
 
   /** What the text is compared with. */
@@ -328,14 +423,27 @@ class Panel implements vscode.Disposable {
     }
   }
 
-  private mark(version: number, query: Range | null, key: Range | null): void {
-    for (const editor of this.editors()) {
-      if (editor.document.version === version) this.host.decorations.mark(editor, query, key);
+  private mark(version: number, query: Place | null, key: Place | null): void {
+    const { decorations } = this.host;
+    for (const [inPair, current, uri] of this.documents(version)) {
+      const here = (place: Place | null) => (place && (place.inPair ?? false) === inPair ? place : null);
+      for (const editor of this.editors(uri)) {
+        if (editor.document.version === current) decorations.mark(editor, here(query), here(key));
+      }
     }
   }
 
-  private revealRange(version: number, range: Range): void {
-    const editor = this.editors()[0];
+  /** The panel's own document and the one that it is paired with, each with the version that its tokens are of. */
+  private documents(version: number): (readonly [inPair: boolean, version: number, uri: string])[] {
+    const own = [false, version, this.uri.toString()] as const;
+    return this.pair ? [own, [true, this.pair.version, this.pair.uri]] : [own];
+  }
+
+  private revealRange(ofOwn: number, range: Place): void {
+    const found = this.documents(ofOwn).find(([inPair]) => inPair === (range.inPair ?? false));
+    if (!found) return;
+    const [, version, uri] = found;
+    const editor = this.editors(uri)[0];
     if (!editor || editor.document.version !== version) return;
     const target = toRange(range);
     editor.selection = new vscode.Selection(target.start, target.start);
@@ -365,7 +473,9 @@ class Panel implements vscode.Disposable {
   private suspend(): void {
     this.isReady = false;
     for (const source of this.running.values()) source.cancel();
-    for (const editor of this.editors()) this.host.decorations.mark(editor, null, null);
+    for (const [, , uri] of this.documents(0)) {
+      for (const editor of this.editors(uri)) this.host.decorations.mark(editor, null, null);
+    }
   }
 
   dispose(): void {

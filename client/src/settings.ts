@@ -46,6 +46,9 @@ export const serverSettings = (view: View): ServerSettings => ({
 
 export const hoverWhen = (): HoverWhen => get<HoverWhen>('hover.when', 'shown');
 
+/** The model that looks at images; empty: the one that reads text, if it can. */
+export const imageModel = (): string => get('imageModel', '');
+
 export const serverPath = (): string => get('server.path', '');
 
 export const panelSettings = (): PanelSettings => ({

@@ -3,12 +3,13 @@ import {
   type Comparison,
   type PanelSettings,
   type PanelTarget,
+  type Place,
   type SaveFormat,
   type Tab,
   type ToPanel,
   tabs,
 } from '../shared/panel.js';
-import type { Position, Token, View } from '../shared/protocol.js';
+import type { Position, StackInfo, Token, TokensResult, View } from '../shared/protocol.js';
 import { axesOf } from './axes.js';
 import type { Exporter } from './export.js';
 import { Empty, Failure, Loading } from './notice.js';
@@ -21,8 +22,10 @@ import { tokenAt } from './tokens.js';
 import { type Transport, TransportContext } from './transport.js';
 import { useQuestion } from './use-question.js';
 import { CompareView } from './views/compare-view.js';
+import { CrossView } from './views/cross-view.js';
 import { HeadView } from './views/head-view.js';
 import { HeatmapView } from './views/heatmap-view.js';
+import { ImageView } from './views/image-view.js';
 import { ModelView } from './views/model-view.js';
 import { NeuronView } from './views/neuron-view.js';
 import { RowView } from './views/row-view.js';
@@ -37,11 +40,13 @@ export interface AppProps {
 }
 
 const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
+  image: ImageView,
   model: ModelView,
   head: HeadView,
   heatmap: HeatmapView,
   row: RowView,
   neuron: NeuronView,
+  cross: CrossView,
   compare: CompareView,
 };
 
@@ -53,7 +58,7 @@ export function App(props: AppProps) {
   const [tab, setTab] = useState(props.tab);
   const [target, setTarget] = useState<PanelTarget | null | undefined>(undefined);
   const [generation, setGeneration] = useState(0);
-  const [cursor, setCursor] = useState<Position | null>(null);
+  const [cursor, setCursor] = useState<(Position & { readonly inPair?: boolean }) | null>(null);
   const [pinned, setPinned] = useState<Token | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [comparison, setComparison] = useState<Comparison | null>(null);
@@ -86,16 +91,26 @@ export function App(props: AppProps) {
     });
   }, [props.listen]);
 
-  useEffect(() => {
-    if (target) transport.api.setState({ target, view, tab, ...(comparison ? { comparison } : {}) });
-  }, [transport, target, view, tab, comparison]);
-
   const tokens = useQuestion(transport, 'tokens', target ? {} : null, generation);
-  const axes = useMemo(() => axesOf(tokens.value, view), [tokens.value, view.stack]);
+  useEffect(() => {
+    const isGenerating = tokens.value?.generated ?? false;
+    if (target) transport.api.setState({ target, view, tab, isGenerating, ...(comparison ? { comparison } : {}) });
+  }, [transport, target, view, tab, comparison, tokens.value]);
+  const offered = useMemo(() => tabsFor(tokens.value), [tokens.value]);
+  const shownTab = offered.includes(tab) ? tab : (offered[0] ?? tab);
+  const wantedStack = shownTab === 'cross' ? 'cross' : view.stack;
+  const axes = useMemo(
+    () => axesOf(tokens.value, { layer: 'mean', head: 'mean', ...(wantedStack ? { stack: wantedStack } : {}) }),
+    [tokens.value, wantedStack],
+  );
   const version = tokens.value?.version ?? null;
 
   const pinnedIndex = useMemo(() => (pinned && axes ? refind(axes.queries, pinned) : null), [pinned, axes]);
   const atCursor = useMemo(() => (cursor && axes ? tokenAt(axes.queries, cursor) : null), [cursor, axes]);
+  const keyAtCursor = useMemo(
+    () => (cursor && axes && axes.keys !== axes.queries ? tokenAt(axes.keys, cursor) : null),
+    [cursor, axes],
+  );
 
   const pin = useCallback(
     (query: number | null) => setPinned(query === null ? null : (axes?.queries[query] ?? null)),
@@ -103,8 +118,10 @@ export function App(props: AppProps) {
   );
   const rangesOf = useCallback(
     (mark: Mark | null) => {
-      const rangeOf = (tokens: readonly Token[] | undefined, index: number | null | undefined) =>
-        typeof index === 'number' ? (tokens?.[index]?.range ?? null) : null;
+      const rangeOf = (tokens: readonly Token[] | undefined, index: number | null | undefined): Place | null => {
+        const token = typeof index === 'number' ? tokens?.[index] : undefined;
+        return token?.range ? { ...token.range, ...(token.inPair ? { inPair: true } : {}) } : null;
+      };
       return { query: rangeOf(axes?.queries, mark?.row), key: rangeOf(axes?.keys, mark?.column) };
     },
     [axes],
@@ -138,7 +155,7 @@ export function App(props: AppProps) {
   const save = (format: SaveFormat) => {
     const content = exporter.current[format]?.();
     const base = target?.name.replace(/\.[^.]+$/, '') ?? 'attention';
-    if (content) transport.send({ type: 'save', format, name: `${base}-${tab}`, content });
+    if (content) transport.send({ type: 'save', format, name: `${base}-${shownTab}`, content });
     else transport.send({ type: 'command', command: 'cannotSave' });
   };
   const retry = () => setGeneration(now => now + 1);
@@ -157,7 +174,7 @@ export function App(props: AppProps) {
       version,
       model: tokens.value.model,
       ...axes,
-      view,
+      view: fitting(view, axes.stack, tokens.value.stacks.length > 1),
       setView: changeView,
       query: pinnedIndex ?? atCursor,
       isPinned: pinnedIndex !== null,
@@ -168,15 +185,18 @@ export function App(props: AppProps) {
       setBusy,
       setExporter,
       comparison,
+      keyAtCursor,
+      image: tokens.value.image ?? null,
+      isGenerated: tokens.value.generated ?? false,
     };
-    const Body = views[tab];
+    const Body = views[shownTab];
     return (
       <PanelContext.Provider value={panel}>
         <div class="panel" data-stale={isStale} data-version={version} aria-busy={isStale}>
           <nav>
             <div role="tablist" aria-label={t('views')}>
-              {tabs.map(name => (
-                <TabButton key={name} name={name} isActive={name === tab} onOpen={setTab} />
+              {offered.map(name => (
+                <TabButton key={name} name={name} tabs={offered} isActive={name === shownTab} onOpen={setTab} />
               ))}
             </div>
             <span class="spacer" aria-live="polite">
@@ -204,7 +224,7 @@ export function App(props: AppProps) {
               {tokens.value.message ?? t('truncated', axes.queries.length)}
             </p>
           )}
-          <div class="view" role="tabpanel" id="view" aria-labelledby={`tab-${tab}`}>
+          <div class="view" role="tabpanel" id="view" aria-labelledby={`tab-${shownTab}`}>
             <Body />
           </div>
         </div>
@@ -214,22 +234,42 @@ export function App(props: AppProps) {
   return <TransportContext.Provider value={transport}>{body()}</TransportContext.Provider>;
 }
 
+/** An image has no words, and only an encoder-decoder looks from one text into another. */
+function tabsFor(result: TokensResult | null): readonly Tab[] {
+  if (result?.image) return ['image', 'model', 'heatmap'];
+  const isEncoderDecoder = result?.model.kind === 'encoderDecoder';
+  return tabs.filter(name => name !== 'image' && (name !== 'cross' || isEncoderDecoder));
+}
+
+/** The view as the stack has it: another stack, or another model, may have fewer layers and heads. */
+function fitting(view: View, { kind, layers, heads }: StackInfo, isOneOfSeveral: boolean): View {
+  return {
+    ...view,
+    ...(isOneOfSeveral ? { stack: kind } : {}),
+    layer: view.layer === 'mean' || view.layer < layers ? view.layer : 'mean',
+    head: view.head === 'mean' || view.head < heads ? view.head : 'mean',
+  };
+}
+
 const tabNames = {
+  image: 'image',
   model: 'model',
   head: 'headTab',
   heatmap: 'heatmap',
   row: 'row',
   neuron: 'neuron',
+  cross: 'crossTab',
   compare: 'compare',
 } as const;
 
 interface TabButtonProps {
   readonly name: Tab;
+  readonly tabs: readonly Tab[];
   readonly isActive: boolean;
   readonly onOpen: (tab: Tab) => void;
 }
 
-function TabButton({ name, isActive, onOpen }: TabButtonProps) {
+function TabButton({ name, tabs, isActive, onOpen }: TabButtonProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
     const next = tabs[tabs.indexOf(name) + step];

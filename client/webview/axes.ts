@@ -6,9 +6,11 @@ export interface Axes {
   readonly keys: readonly Token[];
 }
 
-/** Which tokens look and which are looked at. */
+/** Which tokens look and which are looked at. Without a wish the stack is the one that the server takes, too. */
 export function axesOf(result: TokensResult | null, view: View): Axes | null {
-  const stack = result?.stacks.find(({ kind }) => kind === view.stack) ?? result?.stacks[0];
+  const usual = result?.targetTokens && 'cross';
+  const find = (kind: string | undefined) => result?.stacks.find(stack => stack.kind === kind);
+  const stack = find(view.stack) ?? find(usual) ?? result?.stacks[0];
   if (!result || !stack) return null;
   const target = result.targetTokens ?? result.tokens;
   switch (stack.kind) {

@@ -37,10 +37,11 @@ export const Empty = ({ message }: { readonly message?: string }) => (
 );
 
 /** A view that waits for the user, not for the server. */
-export const Hint = ({ message }: { readonly message: string }) => (
+export const Hint = ({ message, children }: { readonly message: string; readonly children?: ComponentChildren }) => (
   <div class="notice" role="status" data-state="hint">
     <span class="codicon codicon-target" aria-hidden="true" />
     <p>{message}</p>
+    {children}
   </div>
 );
 

@@ -1,7 +1,7 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Comparison, PanelSettings, Tab } from '../shared/panel.js';
-import type { ModelSummary, StackInfo, Token, View } from '../shared/protocol.js';
+import type { ImageInfo, ModelSummary, StackInfo, Token, View } from '../shared/protocol.js';
 import type { Exporter } from './export.js';
 import type { Theme } from './theme.js';
 import type { Transport } from './transport.js';
@@ -43,6 +43,12 @@ export interface Panel {
   readonly choose: (mark: Mark) => void;
   readonly open: (tab: Tab) => void;
   readonly setExporter: (exporter: Exporter) => void;
+  /** The token of the keys at the editor's cursor, where queries and keys are different texts. */
+  readonly keyAtCursor: number | null;
+  /** The image whose patches the tokens are. */
+  readonly image: ImageInfo | null;
+  /** The model has written the target. */
+  readonly isGenerated: boolean;
   /** Null: the text is compared with itself. */
   readonly comparison: Comparison | null;
   /** Says that what a view draws is being replaced. */

@@ -18,8 +18,9 @@ const endsAt = (range: Range, position: Position): boolean =>
   range.end.line === position.line && range.end.character === position.character;
 
 /** The token at a cursor: the one that it stands in, else the one that it stands right behind. */
-export function tokenAt(tokens: readonly Token[], position: Position): number | null {
-  const inside = tokens.find(token => token.range && holds(token.range, position));
-  const behind = inside ?? tokens.find(token => token.range && endsAt(token.range, position));
+export function tokenAt(tokens: readonly Token[], position: Position & { readonly inPair?: boolean }): number | null {
+  const here = tokens.filter(token => (token.inPair ?? false) === (position.inPair ?? false));
+  const inside = here.find(token => token.range && holds(token.range, position));
+  const behind = inside ?? here.find(token => token.range && endsAt(token.range, position));
   return behind?.index ?? null;
 }

@@ -79,6 +79,7 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/tints", AttentionJson.Default.TintsParams, AttentionJson.Default.TintsResult, custom.TintsAsync);
         On("attentionLens/tokens", AttentionJson.Default.TokensParams, AttentionJson.Default.TokensResult, custom.TokensAsync);
         On("attentionLens/row", AttentionJson.Default.RowParams, AttentionJson.Default.RowResult, custom.RowAsync);
+        On("attentionLens/rows", AttentionJson.Default.RowsParams, AttentionJson.Default.RowsResult, custom.RowsAsync);
         On("attentionLens/score", AttentionJson.Default.ScoreParams, AttentionJson.Default.ScoreResult, custom.ScoreAsync);
         On("attentionLens/tile", AttentionJson.Default.TileParams, AttentionJson.Default.TileResult, custom.TileAsync);
         On("attentionLens/overview", AttentionJson.Default.OverviewParams, AttentionJson.Default.OverviewResult, custom.OverviewAsync);

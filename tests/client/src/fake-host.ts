@@ -1,13 +1,13 @@
 // The extension host of a panel, as a function that runs inside the test page. It must not refer to anything outside
 // itself: it is sent to the browser as text.
 import type { Comparison, FromPanel, Tab, ToPanel } from '../../../client/shared/panel.js';
-import type { HeadProfile, Token, View } from '../../../client/shared/protocol.js';
+import type { HeadProfile, ImageInfo, StackInfo, Token, View } from '../../../client/shared/protocol.js';
 
 export interface Scenario {
   readonly words: readonly string[];
   readonly layers: number;
   readonly heads: number;
-  readonly kind?: 'encoder' | 'decoder';
+  readonly kind?: 'encoder' | 'decoder' | 'encoderDecoder' | 'vision';
   /** What the host does with questions. */
   readonly answers?: 'normal' | 'never' | 'failed' | 'nothing-shown' | 'truncated';
   readonly state?: unknown;
@@ -16,6 +16,10 @@ export interface Scenario {
   /** The view that the panel opens with. */
   readonly tab?: Tab;
   readonly strings?: Record<string, string>;
+  /** The decoder's text of an encoder-decoder, which stands in another document or below the source. */
+  readonly target?: { readonly words: readonly string[]; readonly in: 'document' | 'pair' | 'model' };
+  /** The tokens are the patches of this image; `words` is then empty. */
+  readonly image?: ImageInfo;
   /** What the text is compared with, and its words, as many layers and heads as the model has. */
   readonly other?: { readonly comparison: Comparison; readonly words: readonly string[]; readonly problem?: string };
 }
@@ -27,6 +31,8 @@ export interface FakeHost {
   bytes: number;
   readonly post: (message: ToPanel) => void;
   weight(layer: number | 'mean', head: number | 'mean', query: number, key: number): number;
+  /** Of the cross-attention from the target to the source. */
+  crossWeight(layer: number | 'mean', head: number | 'mean', query: number, key: number): number;
   otherWeight(layer: number | 'mean', head: number | 'mean', query: number, key: number): number;
 }
 
@@ -48,17 +54,27 @@ export function installFakeHost(scenario: Scenario): void {
     });
   }
   const isCausal = scenario.kind === 'decoder';
-  const textOf = (inner: readonly string[]) => {
-    const words = ['[CLS]', ...inner, '[SEP]'];
+  const { image } = scenario;
+  const patches = image
+    ? Array.from(
+        { length: image.rows * image.columns },
+        (_, i) => `${Math.floor(i / image.columns)},${i % image.columns}`,
+      )
+    : [];
+  const textOf = (inner: readonly string[], place: { line: number; inPair?: true } | null = { line: 0 }) => {
+    const words = image ? ['[CLS]', ...patches] : ['[CLS]', ...inner, '[SEP]'];
     const count = words.length;
     let column = 0;
     const tokens: Token[] = words.map((text, index) => {
-      const special = index === 0 || index === count - 1;
+      const special = index === 0 || (!image && index === count - 1);
       const start = column;
       if (!special) column += text.replace('##', '').length + (words[index + 1]?.startsWith('##') ? 0 : 1);
       const end = start + text.replace('##', '').length;
-      const range = special ? null : { start: { line: 0, character: start }, end: { line: 0, character: end } };
-      return { index, id: 1000 + index, text, range, special, typeId: 0 };
+      const isPlaced = place && !special && !image;
+      const [from, to] = [start, end].map(character => ({ line: place?.line ?? 0, character }));
+      const range = isPlaced && from && to ? { start: from, end: to } : null;
+      const inPair = isPlaced && place.inPair ? { inPair: true } : {};
+      return { index, id: 1000 + index, text, range, special, typeId: 0, ...inPair };
     });
 
     // Head kinds that real models have: previous token, next, itself, first token, separator, same word, broad.
@@ -120,6 +136,46 @@ export function installFakeHost(scenario: Scenario): void {
   const own = textOf(scenario.words);
   const compared = scenario.other ? textOf(scenario.other.words) : own;
   type Text = typeof own;
+
+  // A translation that keeps the order of the words, and looks at the end of the source where it has nothing to look at.
+  const isWritten = scenario.target?.in === 'model';
+  let isGenerating = false;
+  const written = textOf(
+    scenario.target?.words ?? [],
+    scenario.target?.in === 'pair' ? { line: 0, inPair: true } : isWritten ? null : { line: 1 },
+  );
+  const crossRow = (view: View, query: number): Float32Array => {
+    const wanted = (query / Math.max(1, written.count - 1)) * (own.count - 1);
+    const head = view.head === 'mean' ? 0 : view.head;
+    const row = Float32Array.from({ length: own.count }, (_, key) => {
+      const noise = Math.sin(12.9898 * (query + 1) + 78.233 * (key + 1) + 3.1 * head) * 43758.5453;
+      return Math.exp(
+        4 * Math.exp(-((key - wanted) ** 2)) + noise - Math.floor(noise) + (key === own.count - 1 ? 1 : 0),
+      );
+    });
+    const sum = row.reduce((a, b) => a + b, 0);
+    return row.map(value => value / sum);
+  };
+  const cross: Text = { ...own, rowOf: crossRow };
+  const hasTarget = () => scenario.target !== undefined && (!isWritten || isGenerating);
+  // A blob of attention that each head puts elsewhere, for a class token; around itself for a patch.
+  const imageRow = (view: View, query: number): Float32Array => {
+    const { rows, columns } = image ?? { rows: 1, columns: 1 };
+    const spread = 1.5 + (view.layer === 'mean' ? 1 : view.layer / 2);
+    const turn = view.head === 'mean' ? 0 : view.head + (view.layer === 'mean' ? 0 : view.layer);
+    const [y, x] =
+      query === 0
+        ? [rows / 2 + Math.sin(turn) * (rows / 4), columns / 2 + Math.cos(turn) * (columns / 4)]
+        : [Math.floor((query - 1) / columns), (query - 1) % columns];
+    const row = Float32Array.from({ length: own.count }, (_, key) => {
+      if (key === 0) return 0.3;
+      const [r, c] = [Math.floor((key - 1) / columns), (key - 1) % columns];
+      return Math.exp(-((r - y) ** 2 + (c - x) ** 2) / spread ** 2);
+    });
+    const sum = row.reduce((a, b) => a + b, 0);
+    return row.map(value => value / sum);
+  };
+  const patchText: Text = { ...own, rowOf: imageRow };
   const target = {
     uri: 'file:///corpus/sample.txt',
     name: 'sample.txt',
@@ -130,7 +186,8 @@ export function installFakeHost(scenario: Scenario): void {
     words: own.words,
     bytes: 0,
     post: message => window.postMessage(message, '*'),
-    weight: (layer, head, query, key) => own.rowOf({ layer, head }, query)[key] ?? 0,
+    weight: (layer, head, query, key) => (image ? patchText : own).rowOf({ layer, head }, query)[key] ?? 0,
+    crossWeight: (layer, head, query, key) => crossRow({ layer, head }, query)[key] ?? 0,
     otherWeight: (layer, head, query, key) => compared.rowOf({ layer, head }, query)[key] ?? 0,
   };
   window.fakeHost = host;
@@ -186,10 +243,22 @@ export function installFakeHost(scenario: Scenario): void {
     };
   };
 
+  const stacksOf = ({ count }: Text): StackInfo[] => {
+    const { layers, heads } = scenario;
+    const stack = (stackKind: StackInfo['kind'], queries: number, keys: number): StackInfo => ({
+      ...{ kind: stackKind, layers, heads, queries, keys },
+    });
+    if (kind !== 'encoderDecoder') return [stack(kind, count, count)];
+    const target = written.count;
+    const both = [stack('decoder', target, target), stack('cross', target, count)];
+    return [stack('encoder', count, count), ...(hasTarget() ? both : [])];
+  };
+
   // biome-ignore lint/suspicious/noExplicitAny: the questions are checked by the panel's own types
   const answer = (method: string, params: any): unknown => {
     const isOther = params.side === 'other';
-    const text = isOther ? compared : own;
+    const stackText = params.view?.stack === 'cross' ? cross : image ? patchText : own;
+    const text = isOther ? compared : stackText;
     const { tokens, count, score, rowOf } = text;
     const base = { version: isOther ? 7 : 1, status: 'ok' };
     if (isOther && scenario.other?.problem) return { version: 7, status: 'failed', message: scenario.other.problem };
@@ -213,8 +282,21 @@ export function installFakeHost(scenario: Scenario): void {
             maxPositions: 512,
           },
           tokens,
-          stacks: [{ kind, layers: scenario.layers, heads: scenario.heads, queries: count, keys: count }],
+          ...(image ? { image } : {}),
+          ...(hasTarget() ? { targetTokens: written.tokens } : {}),
+          ...(hasTarget() && isWritten ? { generated: true } : {}),
+          stacks: stacksOf(text),
         };
+      case 'rows': {
+        const { layers, heads } = scenario;
+        const data = new Float32Array(layers * heads * count);
+        for (let i = 0; i < layers * heads; i++) {
+          data.set(rowOf({ layer: Math.floor(i / heads), head: i % heads }, params.query), i * count);
+        }
+        return { ...base, data: data.buffer, shape: [layers, heads, count] };
+      }
+      case 'picture':
+        return paintPicture().then(data => ({ version: null, status: 'ok', data, type: 'image/png' }));
       case 'row':
         return { ...base, weights: rowOf(params.view, params.query).slice().buffer };
       case 'tile': {
@@ -259,6 +341,26 @@ export function installFakeHost(scenario: Scenario): void {
     }
   };
 
+  /** A sun over a hill: something that stands upright. */
+  const paintPicture = async (): Promise<ArrayBuffer> => {
+    const { width, height } = image ?? { width: 1, height: 1 };
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext('2d');
+    if (context) {
+      context.fillStyle = '#7db8e8';
+      context.fillRect(0, 0, width, height);
+      context.fillStyle = '#ffd94d';
+      context.beginPath();
+      context.arc(width * 0.7, height * 0.3, height * 0.12, 0, 7);
+      context.fill();
+      context.fillStyle = '#3d7a3d';
+      context.beginPath();
+      context.ellipse(width * 0.4, height, width * 0.6, height * 0.45, 0, 0, 7);
+      context.fill();
+    }
+    return (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer();
+  };
+
   const bytesOf = (result: object): number =>
     Object.values(result).reduce((sum, value) => sum + (value instanceof ArrayBuffer ? value.byteLength : 0), 0);
 
@@ -275,9 +377,13 @@ export function installFakeHost(scenario: Scenario): void {
       host.post({ type: 'comparison', comparison: scenario.other?.comparison ?? null });
       host.post({ type: 'changed', target: scenario.answers === 'nothing-shown' ? null : target });
     } else if (message.type === 'request' && scenario.answers !== 'never') {
-      const result = answer(message.method, message.params) as object;
-      host.bytes += bytesOf(result);
-      setTimeout(() => host.post({ type: 'reply', id: message.id, result }), 5);
+      void Promise.resolve(answer(message.method, message.params)).then(result => {
+        host.bytes += bytesOf(result as object);
+        setTimeout(() => host.post({ type: 'reply', id: message.id, result }), 5);
+      });
+    } else if (message.type === 'generate') {
+      isGenerating = message.isOn;
+      host.post({ type: 'changed', target });
     }
   };
   let state: unknown = scenario.state;

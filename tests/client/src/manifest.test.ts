@@ -73,6 +73,7 @@ describe('package.json', () => {
     expect(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations).toEqual([
       'attentionLens.server.path',
       'attentionLens.model',
+      'attentionLens.imageModel',
     ]);
   });
 });

@@ -28,6 +28,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Tokens = Items(attention, attention.Text.Source),
             TargetTokens = attention.Text.Target.Length > 0 ? Items(attention, attention.Text.Target) : null,
             Generated = attention.Text.Key.Generated ? true : null,
+            Image = attention.Text.Image,
             Stacks = [.. attention.Trace.Stacks.Select(static s => new StackItem(SegmentAttention.NameOf(s.Kind), s.Layers, s.Heads, s.Queries, s.Keys))],
             Pair = attention.Pair,
         }, cancellation);
@@ -41,6 +42,25 @@ internal sealed class AttentionHandlers(AttentionService service)
             float[] row = new float[weighing.Stack.Keys];
             service.Row(attention, weighing, [request.Query], row, cancellation);
             return new RowResult { Weights = Base64(row) };
+        }, cancellation);
+
+    public Task<RowsResult> RowsAsync(RowsParams request, ServerState state, CancellationToken cancellation) =>
+        AskAsync(request.Scope, request.View, null, state, "attentionLens/rows", Priority.Background, attention =>
+        {
+            View all = (request.View ?? new View()) with { Layer = new LayerOrHead(null), Head = new LayerOrHead(null) };
+            AttentionView view = service.View(attention, AttentionService.Resolve(attention, all), cancellation);
+            if (request.Query < 0 || request.Query >= view.Queries)
+                throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {view.Queries - 1}.");
+            long cells = (long)view.Layers * view.Heads * view.Keys;
+            if (cells > MaxCells)
+                throw new RpcException(ErrorCodes.InvalidParams, "The rows would be more than 16 million weights; ask for one head at a time.");
+            float[] data = new float[cells];
+            for (int i = 0; i < view.Layers * view.Heads; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                view.Row(i / view.Heads, i % view.Heads, request.Query, data.AsSpan(i * view.Keys, view.Keys), cancellation);
+            }
+            return new RowsResult { Data = Base64(data), Shape = [view.Layers, view.Heads, view.Keys] };
         }, cancellation);
 
     public Task<ScoreResult> ScoreAsync(ScoreParams request, ServerState state, CancellationToken cancellation) =>

@@ -8,7 +8,9 @@ namespace AttentionLens.LanguageServer.Features.Attention;
 /// <param name="Pair">A second text: the other sentence of a pair, or the other language of a translation. Absent: as the format, or a document beside this one, says.</param>
 /// <param name="Model">A model beside that of the settings, named as there; absent = the settings'.</param>
 /// <param name="Generate">True: a text without a pair gets the target that the encoder-decoder writes itself, greedily.</param>
-internal sealed record Scope(TextDocumentIdentifier TextDocument, TextRange Range, PairScope? Pair = null, string? Model = null, bool Generate = false);
+/// <param name="Image">True: the document is an image file of this machine, read from disk; range and pair are ignored.</param>
+internal sealed record Scope(
+    TextDocumentIdentifier TextDocument, TextRange Range, PairScope? Pair = null, string? Model = null, bool Generate = false, bool Image = false);
 
 /// <param name="Range">As in <see cref="Scope"/>.</param>
 /// <param name="TextDocument">Absent: the scope's own.</param>
@@ -22,7 +24,7 @@ internal sealed record PairScope(TextRange Range, TextDocumentIdentifier? TextDo
 internal sealed record PairedText(string Uri, int Version, TextRange Range, bool Source, int[]? Tokens = null, float[]? Weights = null, int[]? Buckets = null);
 
 /// <summary>Which weights are meant. Absent members take the settings' value.</summary>
-/// <param name="Stack">"encoder", "decoder" or "cross"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
+/// <param name="Stack">"encoder", "decoder", "cross" or "vision"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
 /// <param name="Method">Name of a method, see <see cref="ModelInfoResult.Methods"/>; "raw" = the softmax weights themselves.</param>
 internal sealed record View(LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null);
 
@@ -121,6 +123,9 @@ internal sealed record TokensResult : AttentionResult
     /// <summary>True: the model has written the target itself; its tokens have no place in a document.</summary>
     public bool? Generated { get; init; }
 
+    /// <summary>The image whose patches the tokens are; absent for a text.</summary>
+    public ImageItem? Image { get; init; }
+
     public StackItem[]? Stacks { get; init; }
 
     public PairedText? Pair { get; init; }
@@ -131,6 +136,9 @@ internal sealed record TokensResult : AttentionResult
 internal sealed record TokenItem(
     int Index, int Id, string Text, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] TextRange? Range, bool Special, int TypeId, bool? InPair = null);
 
+/// <summary>An image and its patches: that of row r and column c begins at (Left + c * PatchWidth, Top + r * PatchHeight), in pixels of the upright image.</summary>
+internal sealed record ImageItem(int Width, int Height, int Rows, int Columns, double Left, double Top, double PatchWidth, double PatchHeight);
+
 internal sealed record StackItem(string Kind, int Layers, int Heads, int Queries, int Keys);
 
 internal sealed record RowParams(Scope Scope, int Query, View? View = null);
@@ -139,6 +147,18 @@ internal sealed record RowResult : AttentionResult
 {
     /// <summary>Base64 of little-endian float32 [keys].</summary>
     public string? Weights { get; init; }
+}
+
+/// <param name="View">Its stack and method; layer and head are ignored.</param>
+internal sealed record RowsParams(Scope Scope, int Query, View? View = null);
+
+internal sealed record RowsResult : AttentionResult
+{
+    /// <summary>Base64 of little-endian float32 [layers, heads, keys].</summary>
+    public string? Data { get; init; }
+
+    /// <summary>Layers, heads (1 where the method joins them) and keys.</summary>
+    public int[]? Shape { get; init; }
 }
 
 /// <param name="View">One layer and one head: a mean has no query vector.</param>
@@ -265,6 +285,8 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(TokensResult))]
 [JsonSerializable(typeof(RowParams))]
 [JsonSerializable(typeof(RowResult))]
+[JsonSerializable(typeof(RowsParams))]
+[JsonSerializable(typeof(RowsResult))]
 [JsonSerializable(typeof(ScoreParams))]
 [JsonSerializable(typeof(ScoreResult))]
 [JsonSerializable(typeof(TileParams))]

@@ -28,6 +28,8 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     public async Task<SegmentAttention> AskAsync(
         ServerState state, Scope scope, View? view, Position? focus, string method, Priority priority, CancellationToken cancellation)
     {
+        if (scope.Image)
+            return await AskImageAsync(state, scope, view, method, priority, cancellation).ConfigureAwait(false);
         if (!state.Documents.TryGetValue(scope.TextDocument.Uri, out DocumentSnapshot? document))
             throw new AttentionException(AttentionStatus.Failed, "The document is not open; open it again.");
         Segment own = Read(state, document, scope.Range);
@@ -73,6 +75,17 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         int start = document.Lines.Offset(range.Start), end = document.Lines.Offset(range.End);
         return start < end ? Selected(document, start, end) : At(document, state.ReaderOf(document), start);
+    }
+
+    /// <summary>An image is a document without text whose version is that of its file.</summary>
+    private async Task<SegmentAttention> AskImageAsync(
+        ServerState state, Scope scope, View? view, string method, Priority priority, CancellationToken cancellation)
+    {
+        HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
+        (EncodedText image, int version) = EncodedImage.Of(model.Runner, scope.TextDocument.Uri, MethodOf(view).Needs, cache, cancellation);
+        var document = new DocumentSnapshot(scope.TextDocument.Uri, "image", version, "");
+        AttentionTrace trace = await traces.GetAsync(model, image, new Question(method, document.Uri, version), priority, cancellation).ConfigureAwait(false);
+        return new SegmentAttention(document, null, state.Settings, new Segment("", 0, 0), image, trace, model);
     }
 
     /// <summary>

@@ -15,6 +15,9 @@ namespace AttentionLens.LanguageServer.Features.Attention;
 /// <param name="Key">Equal for equal inputs of one model.</param>
 internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput Input, string? Notice, TraceKey Key)
 {
+    /// <summary>The image whose patches the tokens are; null for a text.</summary>
+    public ImageItem? Image { get; init; }
+
     /// <summary>Longest input in tokens, whatever the model allows: attention is quadratic, and more rows than this are no picture.</summary>
     private const int MaxWindow = 4096;
 

@@ -59,13 +59,15 @@ internal sealed record SegmentAttention(
     {
         AttentionKind kind = name switch
         {
+            null when Text.Image is not null => AttentionKind.Vision,
             null when Model.Kind == ModelKind.Decoder => AttentionKind.Decoder,
             null when Text.Target.Length > 0 => AttentionKind.Cross,
             null => AttentionKind.Encoder,
             "encoder" => AttentionKind.Encoder,
             "decoder" => AttentionKind.Decoder,
             "cross" => AttentionKind.Cross,
-            _ => throw new AttentionException(AttentionStatus.Failed, "A stack is \"encoder\", \"decoder\" or \"cross\"."),
+            "vision" => AttentionKind.Vision,
+            _ => throw new AttentionException(AttentionStatus.Failed, "A stack is \"encoder\", \"decoder\", \"cross\" or \"vision\"."),
         };
         AttentionStack? stack = Trace.Stack(kind);
         // The decoder of an encoder-decoder has seen nothing but its start token when there is no target text.
