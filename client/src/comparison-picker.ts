@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Comparison, PanelTarget } from '../shared/panel.js';
 import { ServerError } from './server.js';
 import type { ShownTexts } from './shown-texts.js';
-import { isEmpty } from './text-ranges.js';
+import { isEmpty, shiftRange } from './text-ranges.js';
 import type { TextVersions } from './text-versions.js';
 import { toRange } from './tint-decorations.js';
 
@@ -17,14 +17,20 @@ const keptModels = 5;
 const modelsKey = 'comparedModels';
 
 /** Asks what a text is to be compared with, and keeps the text that was selected for that. */
-export class ComparisonPicker {
+export class ComparisonPicker implements vscode.Disposable {
   private selected: PanelTarget | undefined;
+  private readonly subscription: vscode.Disposable;
 
   constructor(
     private readonly shown: ShownTexts,
     private readonly versions: TextVersions,
     private readonly memento: vscode.Memento,
-  ) {}
+  ) {
+    this.subscription = vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+      if (this.selected?.uri !== document.uri.toString() || contentChanges.length === 0) return;
+      this.selected = { ...this.selected, range: shiftRange(this.selected.range, contentChanges) };
+    });
+  }
 
   /** As in the explorer: what is selected now is what the next comparison is with. */
   select(target: PanelTarget): void {
@@ -108,6 +114,10 @@ export class ComparisonPicker {
         },
       },
     ];
+  }
+
+  dispose(): void {
+    this.subscription.dispose();
   }
 
   private async model(model: string): Promise<Comparison> {

@@ -63,6 +63,7 @@ export function activate(context: vscode.ExtensionContext): void {
     tints,
     status,
     versions,
+    comparisons,
     panels,
     new OverviewTree(server, shown, view, status),
     registerCommands({ server, shown, view, imageView, panels, status, tints, comparisons }),

@@ -162,6 +162,10 @@ export function App(props: AppProps) {
 
   const body = () => {
     if (target === null) return <Empty />;
+    if (tokens.problem && target?.isImage) {
+      const remedy = { command: 'selectImageModel', label: t('selectImageModel') } as const;
+      return <Failure message={tokens.problem.message} onRetry={retry} remedy={remedy} />;
+    }
     if (tokens.problem?.status === 'empty') return <Empty message={tokens.problem.message} />;
     if (tokens.problem) return <Failure message={tokens.problem.message} onRetry={retry} />;
     if (!target || !tokens.value || !axes) return <Loading />;

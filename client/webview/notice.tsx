@@ -45,8 +45,16 @@ export const Hint = ({ message, children }: { readonly message: string; readonly
   </div>
 );
 
-export const Failure = ({ message, onRetry }: { readonly message: string; readonly onRetry?: () => void }) => (
+interface FailureProps {
+  readonly message: string;
+  readonly onRetry?: () => void;
+  /** What the user can choose so that it does not fail again. */
+  readonly remedy?: { readonly command: PanelCommand; readonly label: string };
+}
+
+export const Failure = ({ message, onRetry, remedy }: FailureProps) => (
   <Notice kind="failed" title={t('failedTitle')} message={message}>
+    {remedy && <Action {...remedy} />}
     {onRetry && (
       <button type="button" onClick={onRetry}>
         {t('retry')}

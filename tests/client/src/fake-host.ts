@@ -177,9 +177,10 @@ export function installFakeHost(scenario: Scenario): void {
   };
   const patchText: Text = { ...own, rowOf: imageRow };
   const target = {
-    uri: 'file:///corpus/sample.txt',
-    name: 'sample.txt',
+    uri: `file:///corpus/sample.${image ? 'jpg' : 'txt'}`,
+    name: `sample.${image ? 'jpg' : 'txt'}`,
     range: { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } },
+    ...(image ? { isImage: true } : {}),
   };
   const host: FakeHost = {
     sent: [],

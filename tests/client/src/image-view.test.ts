@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isPanelState } from '../../../client/shared/panel.js';
 import { drawn, launch, openPanel, type PanelPage, screenshot, seriousProblems } from './panel-page.js';
 import { themeNames } from './themes.js';
 
@@ -116,9 +117,21 @@ describe('the image view', () => {
     await page.close();
   });
 
+  it('offers another model when this one sees no images', async () => {
+    const page = await openPanel(browser, { ...scenario, answers: 'failed' });
+    await page.getByRole('button', { name: 'Choose a Vision Model' }).click();
+    const sent = await page.evaluate(() => window.fakeHost.sent.findLast(message => message.type === 'command'));
+    expect(sent).toMatchObject({ command: 'selectImageModel' });
+    await screenshot(page, 'image-problem');
+    expect(await seriousProblems(page)).toEqual([]);
+    await page.close();
+  });
+
   it('keeps the image over a reload', async () => {
     const page = await ready(await openPanel(browser, scenario));
-    expect(await page.evaluate(() => window.acquireVsCodeApi().getState())).toMatchObject({ tab: 'image' });
+    const state = await page.evaluate(() => window.acquireVsCodeApi().getState());
+    expect(isPanelState(state)).toBe(true);
+    expect(state).toMatchObject({ tab: 'image', target: { isImage: true } });
     await page.close();
   });
 });

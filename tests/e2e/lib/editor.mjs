@@ -17,9 +17,9 @@ const screenshots = path.join(out, 'e2e');
 
 /**
  * Opens a window on a copy of samples/ in the workbench that `run.mjs` started. `files` are written into the copy,
- * `settings` become its workspace settings.
+ * `settings` become its workspace settings; `prepare` sees the folder before the window does.
  */
-export async function openEditor({ files = {}, settings = {}, browserArgs = [] } = {}) {
+export async function openEditor({ files = {}, settings = {}, prepare, browserArgs = [] } = {}) {
   const url = process.env.ATTENTIONLENS_WORKBENCH;
   assert(url, 'run the end-to-end tests with npm test: it starts the workbench');
   const workspace = await mkdtemp(path.join(tmpdir(), 'attentionlens-e2e-'));
@@ -30,6 +30,7 @@ export async function openEditor({ files = {}, settings = {}, browserArgs = [] }
     await mkdir(path.dirname(path.join(workspace, name)), { recursive: true });
     await writeFile(path.join(workspace, name), content);
   }
+  await prepare?.(workspace);
   const editor = await openWindow(`${url}/?folder=${encodeURIComponent(workspace)}`, { browserArgs });
   return Object.assign(editor, {
     workspace,
