@@ -55,7 +55,7 @@ export class Panels implements vscode.Disposable, vscode.WebviewPanelSerializer 
     const { shown, view, imageView, server, versions } = host;
     this.subscriptions = [
       vscode.window.registerWebviewPanelSerializer(panelType, this),
-      shown.onDidChange(({ uri, change }) => this.panels.get(uri.toString())?.textChanged(change === 'edit')),
+      shown.onDidChange(({ uri, change }) => this.each(panel => panel.shownChanged(uri, change === 'edit'))),
       view.onDidChange(() => this.each(panel => panel.viewChanged())),
       imageView.onDidChange(() => this.each(panel => panel.viewChanged())),
       server.onDidRun(() => this.each(panel => panel.textChanged(false))),
@@ -215,6 +215,11 @@ class Panel implements vscode.Disposable {
     if (!this.isReady) this.firstTab = tab;
     this.panel.reveal(undefined, true);
     this.post({ type: 'tab', tab });
+  }
+
+  /** A shown text of any document has changed: this panel's own, or the one that it is read together with. */
+  shownChanged(uri: vscode.Uri, isEdit: boolean): void {
+    if ([this.uri.toString(), this.pair?.uri].includes(uri.toString())) this.textChanged(isEdit);
   }
 
   textChanged(isEdit: boolean): void {

@@ -81,7 +81,7 @@ test('the table lists a source token for each target token', async () => {
 });
 
 test('a source alone gets the target that the model writes', async () => {
-  await editor.run('View: Close Editor Group');
+  await editor.run('View: Close All Editors');
   await editor.openFile('source.txt');
   await editor.placeCursor('house');
   await editor.run('AttentionLens: Show Attention');
