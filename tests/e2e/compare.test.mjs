@@ -28,6 +28,8 @@ after(() => editor?.close());
 const compareWith = async (...choices) => {
   await editor.run('AttentionLens: Compare Attention With');
   for (const choice of choices) await editor.pick(choice);
+  // Away from the plot, where the readout would speak of the cell under it.
+  await editor.page.mouse.move(2, 2);
 };
 const readout = text => editor.panel().getByTestId('readout').filter({ hasText: text }).waitFor();
 const label = text => editor.panel().locator('footer .what', { hasText: text }).waitFor();

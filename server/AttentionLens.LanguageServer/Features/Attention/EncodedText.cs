@@ -58,7 +58,7 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
             (target, notice) = Prefix(model.Encode(pair, null, cancellation).Tokens, limit - 1, notice, info);
             target = Array.ConvertAll(target, static token => token with { Sequence = token.Special ? -1 : 1 });
             if (info.DecoderStartToken is { } start && (target.Length == 0 || target[0].Id != start))
-                target = [new Token(start, "", 0, 0, true, -1, 0, -1), .. target];
+                target = [new Token(start, model.Spelling(start), 0, 0, true, -1, 0, -1), .. target];
         }
         else if (pair is not null)
         {
