@@ -21,7 +21,9 @@ export function older({ wordPiece, bytePair, sentencePiecePairs, gemma, lines })
     add(
       `vocab.txt, ${name}`,
       {
-        'vocab.txt': byId(wordPiece.model.vocab).map(token => `${token}\n`).join(''),
+        'vocab.txt': byId(wordPiece.model.vocab)
+          .map(token => `${token}\n`)
+          .join(''),
         'config.json': JSON.stringify({ model_type: 'bert' }),
         'tokenizer_config.json': JSON.stringify(options),
       },
@@ -107,7 +109,11 @@ export function older({ wordPiece, bytePair, sentencePiecePairs, gemma, lines })
   const qwen = numbered(['<|endoftext|>']);
   add(
     'vocab.json, qwen2',
-    { 'vocab.json': JSON.stringify(qwen), 'merges.txt': mergeFile(), 'config.json': JSON.stringify({ model_type: 'qwen2' }) },
+    {
+      'vocab.json': JSON.stringify(qwen),
+      'merges.txt': mergeFile(),
+      'config.json': JSON.stringify({ model_type: 'qwen2' }),
+    },
     { ...bytePair, model: { ...merged(pairs), vocab: qwen }, added_tokens: special(qwen, '<|endoftext|>') },
   );
   const clipPairs = endedPairs(lines);
@@ -156,7 +162,15 @@ export function older({ wordPiece, bytePair, sentencePiecePairs, gemma, lines })
     const control = new Set(name === 'llama' ? ['<s>', '</s>'] : ['<pad>', '<eos>', '<bos>']);
     const user = new Set(json.added_tokens.map(token => token.content));
     const pieces = byId(json.model.vocab).map(text => {
-      const kind = control.has(text) ? 3 : text === '<unk>' ? 2 : /^<0x[0-9A-F]{2}>$/.test(text) ? 6 : user.has(text) ? 4 : 1;
+      const kind = control.has(text)
+        ? 3
+        : text === '<unk>'
+          ? 2
+          : /^<0x[0-9A-F]{2}>$/.test(text)
+            ? 6
+            : user.has(text)
+              ? 4
+              : 1;
       return [text, kind === 1 ? -(rank.get(text) ?? rank.size) : 0, kind];
     });
     const spm = sentencePiece(pieces, { type: 2, bytes: true });
@@ -169,9 +183,20 @@ export function older({ wordPiece, bytePair, sentencePiecePairs, gemma, lines })
       add(
         'tokenizer.model, llama with added_tokens.json',
         { ...files, 'added_tokens.json': JSON.stringify(added) },
-        { ...json, added_tokens: [...json.added_tokens, ...special(added, ...Object.keys(added).map(token => [token, { special: false, normalized: true }]))] },
+        {
+          ...json,
+          added_tokens: [
+            ...json.added_tokens,
+            ...special(added, ...Object.keys(added).map(token => [token, { special: false, normalized: true }])),
+          ],
+        },
       );
-      const listed = special(added, '<|im_start|>', ['<|im_end|>', { rstrip: true }], ['[MASK]', { lstrip: true, special: false }]);
+      const listed = special(
+        added,
+        '<|im_start|>',
+        ['<|im_end|>', { rstrip: true }],
+        ['[MASK]', { lstrip: true, special: false }],
+      );
       add(
         'tokenizer.model, llama with added_tokens_decoder',
         {
@@ -186,11 +211,25 @@ export function older({ wordPiece, bytePair, sentencePiecePairs, gemma, lines })
   }
 
   // SentencePiece, unigram: the pieces of Gemma's vocabulary that are common, scored by their rank as word frequencies fall
-  const charsmap = precompiled({ ﬁ: 'fi', ﷺ: 'صلى الله', '\u00a0': ' ', '\u3000': ' ', ｶ: 'カ', '①': '1', 'e\u0301': 'é', '\n': ' ', '\t': ' ' });
+  const charsmap = precompiled({
+    ﬁ: 'fi',
+    ﷺ: 'صلى الله',
+    '\u00a0': ' ',
+    '\u3000': ' ',
+    ｶ: 'カ',
+    '①': '1',
+    'e\u0301': 'é',
+    '\n': ' ',
+    '\t': ' ',
+  });
   const common = byId(gemma.model.vocab)
     .filter(text => !/^<.*>$/s.test(text) && !/[\n\t]/.test(text))
     .slice(0, 40_000);
-  const scored = [...new Set([...common, ...'9,', '9,', '12,', '▁1,'])].map((text, i) => [text, Math.fround(-5 - Math.log(i + 1)), 1]);
+  const scored = [...new Set([...common, ...'9,', '9,', '12,', '▁1,'])].map((text, i) => [
+    text,
+    Math.fround(-5 - Math.log(i + 1)),
+    1,
+  ]);
   const normalizer = sequence('normalizers', [
     { type: 'Precompiled', precompiled_charsmap: charsmap },
     { type: 'Strip', strip_left: false, strip_right: true },
@@ -244,7 +283,10 @@ export function older({ wordPiece, bytePair, sentencePiecePairs, gemma, lines })
     ['<pad>', '</s>', '<unk>', ...extra],
   );
   const albert = [['<pad>', 0, 3], ['<unk>', 0, 2], ['[CLS]', 0, 3], ['[SEP]', 0, 3], ['[MASK]', 0, 3], ...scored];
-  for (const [name, config] of Object.entries({ albert: {}, 'albert-cased': { do_lower_case: false, keep_accents: true } })) {
+  for (const [name, config] of Object.entries({
+    albert: {},
+    'albert-cased': { do_lower_case: false, keep_accents: true },
+  })) {
     spiece(
       name,
       'spiece.model',
@@ -346,7 +388,10 @@ function endedPairs(lines) {
   const alphabet = Array.from({ length: 256 }, (_, b) => String.fromCharCode(printable(b) ? b : next++));
   const counts = new Map();
   for (const line of lines)
-    for (const word of line.toWellFormed().toLowerCase().match(/\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu) ?? [])
+    for (const word of line
+      .toWellFormed()
+      .toLowerCase()
+      .match(/\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu) ?? [])
       counts.set(word, (counts.get(word) ?? 0) + 1);
   const words = [...counts].map(([word, count]) => ({
     count,
