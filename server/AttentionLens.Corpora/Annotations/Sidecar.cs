@@ -88,13 +88,14 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
                 ids[annotation.Id] = annotations.Count;
                 annotations.Add(annotation);
             }
-            catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
+            catch (Exception e) when (e is JsonException or ArgumentException or FormatException or InvalidOperationException or KeyNotFoundException)
             {
                 unread.Add(line);
                 problems.Add(new SidecarProblem(number, e switch
                 {
                     FormatException => e.Message,
-                    JsonException => "the line is not valid JSON",
+                    // An argument: the line holds half of a surrogate pair.
+                    JsonException or ArgumentException => "the line is not valid JSON",
                     _ => "an entry of \"at\" needs \"line\", \"from\", \"to\" and \"quote\"",
                 }));
             }

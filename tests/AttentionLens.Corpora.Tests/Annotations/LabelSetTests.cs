@@ -6,7 +6,7 @@ namespace AttentionLens.Corpora.Tests.Annotations;
 
 public sealed class LabelSetTests
 {
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     [Fact]
     public void The_sample_set_is_read_without_a_problem_and_with_all_it_says()

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -21,7 +22,7 @@ internal static class JsonText
     /// <summary>The objects of a file that is a JSON array, one object, or one object a line; with the line or index for messages.</summary>
     public static IEnumerable<(int Number, JsonElement Element)> Objects(string path, string content)
     {
-        content = content.TrimStart('\uFEFF');
+        content = WholeCharacters(content.TrimStart('\uFEFF'));
         if (content.AsSpan().TrimStart().StartsWith("["))
         {
             var i = 0;
@@ -41,6 +42,43 @@ internal static class JsonText
             number++;
             if (!string.IsNullOrWhiteSpace(line)) yield return (number, Parse(path, line, number));
         }
+    }
+
+    /// <summary>
+    /// The same text with escapes of half a surrogate pair (Python writes them for bytes that were no UTF-8) as U+FFFD, which is what a
+    /// decoder makes of them; System.Text.Json reads them and throws when the string is asked for. No place in the text moves.
+    /// </summary>
+    public static string WholeCharacters(string json)
+    {
+        if (!json.Contains("\\u", StringComparison.Ordinal)) return json;
+        char[]? changed = null;
+        for (var i = 0; i + 1 < json.Length; i++)
+        {
+            if (json[i] != '\\') continue;
+            var unit = Escaped(json, i);
+            if (unit is null || !char.IsSurrogate(unit.Value))
+            {
+                // The character after a backslash is no backslash of its own.
+                i++;
+            }
+            else if (char.IsHighSurrogate(unit.Value) && Escaped(json, i + 6) is { } low && char.IsLowSurrogate(low))
+            {
+                i += 11;
+            }
+            else
+            {
+                changed ??= json.ToCharArray();
+                "fffd".CopyTo(changed.AsSpan(i + 2));
+                i += 5;
+            }
+        }
+
+        return changed is null ? json : new string(changed);
+
+        static char? Escaped(string json, int at) =>
+            at + 6 <= json.Length && json[at] == '\\' && json[at + 1] == 'u' && ushort.TryParse(json.AsSpan(at + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit)
+                ? (char)unit
+                : null;
     }
 
     private static JsonElement? Whole(string content)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
+using AttentionLens.Corpora.Annotations.Formats;
 
 namespace AttentionLens.Corpora.Annotations.Labels;
 
@@ -10,7 +11,7 @@ internal sealed record PlacedJson(JsonValueKind Kind, TextRange Range, string Te
     /// <summary>Reads JSON with comments and trailing commas. Null, with a problem, where it is not JSON.</summary>
     public static PlacedJson? Read(string text, Action<DocumentProblem> report)
     {
-        var bytes = Encoding.UTF8.GetBytes(text);
+        var bytes = Encoding.UTF8.GetBytes(JsonText.WholeCharacters(text));
         var start = bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0;
         var places = new Places(bytes);
         var reader = new Utf8JsonReader(
