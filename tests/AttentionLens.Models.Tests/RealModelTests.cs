@@ -144,6 +144,38 @@ public sealed class RealModelTests(ITestOutputHelper output)
         return folder;
     }
 
+    [Fact]
+    public void Vit_reads_drawn_digits()
+    {
+        if (Find("vit-mnist") is not { } folder)
+        {
+            return;
+        }
+
+        using TemporaryFolder converted = new();
+        string script = Path.Combine(Repository.Root, "training", "convert", "vit_mnist_to_huggingface.py");
+        if (!Python([script, Path.Combine(folder, "vit_mnist_gpu.pt"), converted.Path]))
+        {
+            output.WriteLine("not applicable: no python3 on this machine");
+            return;
+        }
+
+        using Model model = Model.Load(converted.Path);
+        Assert.Equal(new PatchGrid(7, 7, 4), model.Info.Patches);
+        foreach ((string digit, (double X, double Y)[] stroke) in new (string, (double, double)[])[]
+        {
+            ("0", [.. Enumerable.Range(0, 41).Select(static i => (140 + (60 * Math.Sin(i * Math.PI / 20)), 140 - (90 * Math.Cos(i * Math.PI / 20))))]),
+            ("1", [(140, 50), (140, 230)]),
+            ("7", [(75, 65), (205, 65), (130, 230)]),
+        })
+        {
+            RgbImage drawn = RgbImage.Decode(TestImages.Png(TestImages.Stroke(280, 280, 12, stroke)), digit);
+            AttentionTrace trace = model.Forward(new ModelInput { Pixels = model.ImageProcessor!.Prepare(drawn).Pixels }, Keep.Logits); // the folder has a processor
+            float[] scores = trace.Logits!.Data; // kept
+            Assert.Equal(digit, model.Info.Labels[Array.IndexOf(scores, scores.Max())]);
+        }
+    }
+
     private static bool Python(string[] arguments)
     {
         try

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -60,7 +59,7 @@ public sealed class ImageProcessorTests(ITestOutputHelper output)
     public void Pixel_values_are_those_of_pillow_to_the_bit()
     {
         using TemporaryFolder folder = new();
-        List<string> arguments = [Path.Combine(Repository.Root, "tests", "AttentionLens.Models.Tests", "Images", "pillow.py")];
+        List<string> arguments = ["prepare"];
         List<PreparedImage> prepared = [];
         foreach (object[] test in Cases())
         {
@@ -73,7 +72,7 @@ public sealed class ImageProcessorTests(ITestOutputHelper output)
             arguments.AddRange([name, channels == 1 ? "L" : "RGB"]);
         }
 
-        if (!Pillow(arguments))
+        if (!Pillow.Run(arguments))
         {
             output.WriteLine("not applicable: no python3 with Pillow and NumPy on this machine");
             return;
@@ -156,31 +155,6 @@ public sealed class ImageProcessorTests(ITestOutputHelper output)
         using TemporaryFolder folder = new();
         File.WriteAllText(folder.File("preprocessor_config.json"), config);
         return ImageProcessor.Load(folder.Path, "vit", channels).Prepare(image);
-    }
-
-    private static bool Pillow(List<string> arguments)
-    {
-        foreach (string python in new[] { "/usr/bin/python3", "python3" })
-        {
-            try
-            {
-                using Process process = Process.Start(new ProcessStartInfo(python, arguments) { RedirectStandardError = true })!; // Start returns a process where it does not throw
-                string errors = process.StandardError.ReadToEnd();
-                process.WaitForExit();
-                if (process.ExitCode == 0)
-                {
-                    return true;
-                }
-
-                Assert.Contains("ModuleNotFoundError", errors, StringComparison.Ordinal);
-            }
-            catch (System.ComponentModel.Win32Exception)
-            {
-                // The next one, if there is one.
-            }
-        }
-
-        return false;
     }
 
     /// <summary>What preprocessor_config.json says, in double precision and without rounding: each pixel a weighted mean over the rows of weighted means over the columns.</summary>

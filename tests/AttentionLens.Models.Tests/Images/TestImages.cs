@@ -18,6 +18,25 @@ internal static class TestImages
         return new RgbImage(width, height, data);
     }
 
+    /// <summary>A white line through the points on black, as wide as twice the radius, with a soft edge.</summary>
+    public static RgbImage Stroke(int width, int height, double radius, IReadOnlyList<(double X, double Y)> points)
+    {
+        byte[] data = new byte[width * height * 3];
+        for (int i = 0; i < data.Length; i++)
+        {
+            (double x, double y) = (i / 3 % width, i / 3 / width);
+            double nearest = points.Zip(points.Skip(1), (a, b) =>
+            {
+                (double dx, double dy) = (b.X - a.X, b.Y - a.Y);
+                double along = Math.Clamp((((x - a.X) * dx) + ((y - a.Y) * dy)) / ((dx * dx) + (dy * dy)), 0, 1);
+                return Math.Sqrt(Math.Pow(x - a.X - (along * dx), 2) + Math.Pow(y - a.Y - (along * dy), 2));
+            }).Min();
+            data[i] = (byte)Math.Clamp(255 * (radius - nearest + 0.5), 0, 255);
+        }
+
+        return new RgbImage(width, height, data);
+    }
+
     /// <summary>A PNG of 8-bit RGB.</summary>
     public static byte[] Png(RgbImage image) => Png(image.Width, image.Height, 8, 2, Rows(image.Data, image.Width * 3));
 
