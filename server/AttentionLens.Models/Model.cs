@@ -6,7 +6,7 @@ namespace AttentionLens.Models;
 /// <summary>A loaded model. <see cref="Forward(ModelInput, Keep, CancellationToken)"/> and <see cref="ForwardBatch"/> may be called from several threads at once.</summary>
 public sealed class Model : IDisposable
 {
-    private readonly Checkpoint checkpoint;
+    private readonly ModelSource source;
     private readonly Weights weights;
     private readonly Network network;
     private readonly int[] separators;
@@ -15,9 +15,9 @@ public sealed class Model : IDisposable
     private int running;
     private bool disposed;
 
-    private Model(Checkpoint checkpoint, Weights weights, Network network, ModelInfo info, Tokenizer? tokenizer, int[] separators)
+    private Model(ModelSource source, Weights weights, Network network, ModelInfo info, Tokenizer? tokenizer, int[] separators)
     {
-        this.checkpoint = checkpoint;
+        this.source = source;
         this.weights = weights;
         this.network = network;
         this.separators = separators;
@@ -44,34 +44,22 @@ public sealed class Model : IDisposable
     /// <summary>The threads that passes share; <see cref="WorkerPool.Shared"/> unless set. Passes and traces begun before keep the pool they had.</summary>
     public WorkerPool Pool { get; set; } = WorkerPool.Shared;
 
-    /// <summary>Loads a folder in the Hugging Face layout; progress runs from 0 to 1.</summary>
+    /// <summary>Loads a folder in the Hugging Face layout or a GGUF file; progress runs from 0 to 1.</summary>
     /// <exception cref="ModelException">Missing, damaged or unsupported; the message says which and what to do.</exception>
-    public static Model Load(string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    public static Model Load(string path, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
-        if (!Directory.Exists(folder))
-        {
-            throw new ModelException($"The model folder '{folder}' does not exist.");
-        }
-
-        ModelConfig config = ModelConfig.Load(folder);
-        string modelType = config.Text("model_type");
-        Func<ModelConfig, Weights, Network> read = Architecture.Find(modelType);
-        Checkpoint checkpoint = Checkpoint.Open(folder);
-        Weights weights = new(checkpoint, progress, cancellation);
+        ModelSource source = ModelSource.Open(path);
+        Weights weights = new(source.Checkpoint, progress, cancellation);
         try
         {
-            Network network = read(config, weights);
+            ModelConfig config = source.Config;
+            Network network = source.Architecture(config, weights);
             progress?.Report(1);
-            (Tokenizer? tokenizer, string? problem) = network.Text is null ? (null, null) : FindTokenizer(folder);
-            (ImageProcessor? processor, string? imageProblem) = network.Image is { } image ? FindImageProcessor(folder, modelType, image.Channels) : (null, null);
+            (Tokenizer? tokenizer, string? problem) = network.Text is null ? (null, null) : source.FindTokenizer();
+            (ImageProcessor? processor, string? imageProblem) =
+                network.Image is { } image ? FindImageProcessor(source.Path, config.Text("model_type"), image.Channels) : (null, null);
             int?[] separators = [config.OptionalInteger("sep_token_id"), tokenizer?.Special.Sep, tokenizer?.Special.Eos, .. network.EndTokens];
-            return new Model(
-                checkpoint,
-                weights,
-                network,
-                Describe(folder, modelType, config, network, checkpoint),
-                tokenizer,
-                [.. separators.OfType<int>().Distinct()])
+            return new Model(source, weights, network, Describe(source, network), tokenizer, [.. separators.OfType<int>().Distinct()])
             {
                 TokenizerProblem = problem,
                 ImageProcessor = processor,
@@ -81,7 +69,7 @@ public sealed class Model : IDisposable
         catch
         {
             weights.Release();
-            checkpoint.Dispose();
+            source.Dispose();
             throw;
         }
     }
@@ -359,18 +347,18 @@ public sealed class Model : IDisposable
     {
         transposed.Dispose();
         weights.Release();
-        checkpoint.Dispose();
+        source.Dispose();
     }
 
-    private static ModelInfo Describe(string folder, string modelType, ModelConfig config, Network network, Checkpoint checkpoint)
+    private static ModelInfo Describe(ModelSource source, Network network)
     {
         StackDescription first = network.Text ?? network.Vision!; // every network has one of them
         StackDescription? second = network.Decoder ?? (network.Text is null ? null : network.Vision);
         return new ModelInfo
         {
-            Name = FolderName(folder),
-            Folder = Path.GetFullPath(folder),
-            ModelType = modelType,
+            Name = source.Name,
+            Folder = source.Path,
+            ModelType = source.Config.Text("model_type"),
             Kind = network.Kind,
             Layers = first.Blocks.Length,
             Heads = first.Heads,
@@ -379,29 +367,15 @@ public sealed class Model : IDisposable
             HiddenSize = first.Hidden,
             VocabularySize = network.Tokens?.Vocabulary ?? 0,
             MaxPositions = network.MaxPositions,
-            Parameters = checkpoint.Parameters,
-            WeightBytes = checkpoint.Bytes,
-            Fingerprint = checkpoint.Fingerprint(folder),
+            Parameters = source.Checkpoint.Parameters,
+            WeightBytes = source.Checkpoint.Bytes,
+            Fingerprint = source.Fingerprint(),
             Head = network.Contrast is null ? network.Head?.Kind ?? HeadKind.None : HeadKind.Contrastive,
-            Labels = network.Head?.Kind is HeadKind.SequenceClassification or HeadKind.TokenClassification ? config.Labels() : [],
+            Labels = network.Head?.Kind is HeadKind.SequenceClassification or HeadKind.TokenClassification ? source.Config.Labels() : [],
             Patches = network.Image is { } image ? new PatchGrid(image.Side, image.Side, image.PatchSize) : null,
             DecoderStartToken = network.DecoderStart,
             EndTokens = network.EndTokens,
         };
-    }
-
-    private static (Tokenizer? Tokenizer, string? Problem) FindTokenizer(string folder)
-    {
-        try
-        {
-            return Tokenizer.Exists(folder)
-                ? (Tokenizer.Load(folder), null)
-                : (null, $"'{folder}' has no tokenizer: neither tokenizer.json nor the vocabulary files of one are there.");
-        }
-        catch (TokenizerException error)
-        {
-            return (null, error.Message);
-        }
     }
 
     private static (ImageProcessor? Processor, string? Problem) FindImageProcessor(string folder, string modelType, int channels)
@@ -414,14 +388,5 @@ public sealed class Model : IDisposable
         {
             return (null, error.Message);
         }
-    }
-
-    /// <summary>The folder's name; in the Hugging Face cache (models--ORG--NAME/snapshots/COMMIT) ORG/NAME.</summary>
-    private static string FolderName(string folder)
-    {
-        DirectoryInfo directory = new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
-        return directory.Parent is { Name: "snapshots", Parent: { } home } && home.Name.StartsWith("models--", StringComparison.Ordinal)
-            ? home.Name["models--".Length..].Replace("--", "/", StringComparison.Ordinal)
-            : directory.Name;
     }
 }

@@ -16,7 +16,9 @@ internal sealed class ModelConfig
     private readonly JsonElement root;
     private readonly string where;
 
-    private ModelConfig(JsonElement root, string where)
+    /// <param name="root">An object that outlives this.</param>
+    /// <param name="where">What messages call it.</param>
+    public ModelConfig(JsonElement root, string where)
     {
         this.root = root;
         this.where = where;
@@ -176,6 +178,13 @@ internal sealed class ModelConfig
         { ValueKind: JsonValueKind.Array } element => [.. element.EnumerateArray().Take(4096).Select(item =>
             item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int value) ? value : throw new ModelException($"{where}: {key} must hold whole numbers."))],
         _ => [Integer(key)],
+    };
+
+    public IReadOnlyList<double> Numbers(string key) => Find(key) switch
+    {
+        { ValueKind: JsonValueKind.Array } element => [.. element.EnumerateArray().Take(4096).Select(item =>
+            item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double value) && double.IsFinite(value) ? value : throw new ModelException($"{where}: {key} must hold numbers."))],
+        _ => throw new ModelException($"{where}: {key} must be a list of numbers."),
     };
 
     public IReadOnlyList<string> Strings(string key) => Find(key) is { ValueKind: JsonValueKind.Array } element

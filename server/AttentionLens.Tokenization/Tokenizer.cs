@@ -45,6 +45,10 @@ public sealed class Tokenizer
     /// <exception cref="TokenizerException">There is none, or it cannot be used.</exception>
     public static Tokenizer Load(string folder) => TokenizerFolder.Load(folder);
 
+    /// <summary>The tokenizer that a GGUF file carries.</summary>
+    /// <exception cref="TokenizerException">There is none, or how it splits text is not known here.</exception>
+    public static Tokenizer Create(GgufVocabulary vocabulary) => GgufTokenizer.Load(vocabulary);
+
     /// <summary>Whether <see cref="Load"/> finds the files of a tokenizer.</summary>
     public static bool Exists(string folder) => TokenizerFolder.Exists(folder);
 

@@ -3,6 +3,9 @@ namespace AttentionLens.Models;
 /// <summary>Rotary frequencies from a configuration, scaled where <c>rope_scaling</c> says so.</summary>
 internal static class RotaryPositions
 {
+    /// <summary>The rope type by which a GGUF file's own table of divisors, one per frequency, is passed on; no config.json has it.</summary>
+    public const string Factors = "attention-lens-factors";
+
     /// <summary>The base and the scaling: <c>rope_theta</c> and <c>rope_scaling</c>, which transformers 5 writes together as <c>rope_parameters</c>.</summary>
     public static Rotary Read(ModelConfig config, double theta, int dimensions, int headSize)
     {
@@ -28,6 +31,7 @@ internal static class RotaryPositions
                 "default" or "dynamic" => frequencies,
                 "linear" => [.. frequencies.Select(f => f / scaling.Number("factor"))],
                 "llama3" => Llama3(frequencies, scaling),
+                Factors => Divided(frequencies, scaling.Numbers("factors")),
                 _ => throw new ModelException($"config.json: the rope type '{type}' is not supported."),
             };
         }
@@ -82,6 +86,11 @@ internal static class RotaryPositions
 
         double Growth(double m) => factor <= 1 ? 1 : (0.1 * m * Math.Log(factor)) + 1;
     }
+
+    private static double[] Divided(double[] frequencies, IReadOnlyList<double> factors) =>
+        factors.Count == frequencies.Length && factors.All(static factor => factor > 0)
+            ? [.. frequencies.Zip(factors, static (frequency, factor) => frequency / factor)]
+            : throw new ModelException($"The rotary table has {factors.Count} factors for {frequencies.Length} frequencies, or one that is not positive.");
 
     /// <summary>Llama 3.1: low frequencies slowed down by the factor, high ones kept, those between blended.</summary>
     private static double[] Llama3(double[] frequencies, ModelConfig scaling)

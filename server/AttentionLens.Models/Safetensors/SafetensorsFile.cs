@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
-using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text.Json;
 
 namespace AttentionLens.Models;
@@ -35,33 +35,36 @@ public sealed record SafetensorsEntry(string Name, SafetensorsType Type, int[] S
 /// A memory-mapped safetensors file (https://github.com/huggingface/safetensors#format). The header is checked completely before anything is
 /// read: every later read stays inside the file.
 /// </summary>
-public sealed unsafe class SafetensorsFile : IDisposable
+public sealed class SafetensorsFile : IWeightFile
 {
     /// <summary>The reference implementation's own limit.</summary>
     private const long MaxHeader = 100_000_000;
 
-    private readonly MemoryMappedFile map;
-    private readonly MemoryMappedViewAccessor view;
-    private readonly byte* data;
+    private readonly MappedFile file;
     private readonly Dictionary<string, SafetensorsEntry> entries;
+    private readonly Dictionary<string, StoredTensor> tensors;
+    private readonly byte[] header;
 
-    private SafetensorsFile(MemoryMappedFile map, MemoryMappedViewAccessor view, byte* data, Dictionary<string, SafetensorsEntry> entries, byte[] header, long length)
+    private SafetensorsFile(MappedFile file, Dictionary<string, SafetensorsEntry> entries, byte[] header)
     {
-        this.map = map;
-        this.view = view;
-        this.data = data;
+        this.file = file;
         this.entries = entries;
-        Header = header;
-        Length = length;
+        this.header = header;
+        tensors = entries.ToDictionary(
+            static pair => pair.Key,
+            static pair => new StoredTensor(
+                pair.Value.Shape, pair.Value.Type is SafetensorsType.F32 or SafetensorsType.F16 or SafetensorsType.BF16 or SafetensorsType.F64),
+            StringComparer.Ordinal);
     }
 
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries => entries;
 
     /// <summary>Bytes of the whole file.</summary>
-    public long Length { get; }
+    public long Length => file.Length;
 
-    /// <summary>The raw JSON header.</summary>
-    internal byte[] Header { get; }
+    IReadOnlyDictionary<string, StoredTensor> IWeightFile.Tensors => tensors;
+
+    private int DataStart => 8 + header.Length;
 
     /// <summary>Maps a file and checks its header.</summary>
     /// <exception cref="ModelException">Not a safetensors file, or one whose header contradicts itself or the file.</exception>
@@ -94,11 +97,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             long dataStart = 8 + (long)headerLength;
             Dictionary<string, SafetensorsEntry> entries = ReadHeader(name, header, length - dataStart);
 
-            MemoryMappedFile map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-            MemoryMappedViewAccessor view = map.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-            byte* pointer = null;
-            view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-            return new SafetensorsFile(map, view, pointer + view.PointerOffset + dataStart, entries, header, length);
+            return new SafetensorsFile(new MappedFile(stream), entries, header);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
@@ -111,47 +110,39 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>Bytes [from, to) of the data section, wherever tensors lie; used for fingerprints.</summary>
-    internal ReadOnlySpan<byte> Sample(long from, int count) => new(data + from, count);
-
-    internal long DataLength => Length - 8 - Header.Length;
-
     /// <summary>Copies values <paramref name="first"/>, +1, ... of a tensor, widened to float.</summary>
     /// <exception cref="ModelException">The element type is not a floating-point type that models use.</exception>
     public void Read(SafetensorsEntry entry, long first, Span<float> destination)
     {
-        ObjectDisposedException.ThrowIf(view.SafeMemoryMappedViewHandle.IsClosed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(destination.Length, entry.Count - first);
-        byte* source = data + entry.Start;
-        int count = destination.Length;
         switch (entry.Type)
         {
             case SafetensorsType.F32:
-                new ReadOnlySpan<float>(source + (first * 4), count).CopyTo(destination);
+                Values(4, destination.Length).CopyTo(MemoryMarshal.AsBytes(destination));
                 break;
             case SafetensorsType.F16:
-                WidenHalf((ushort*)(source + (first * 2)), destination);
+                Widening.Half(Values(2, destination.Length), destination);
                 break;
             case SafetensorsType.BF16:
-                ushort* brain = (ushort*)(source + (first * 2));
-                for (int i = 0; i < count; i++)
-                {
-                    destination[i] = BitConverter.UInt32BitsToSingle((uint)brain[i] << 16);
-                }
-
+                Widening.Brain(Values(2, destination.Length), destination);
                 break;
             case SafetensorsType.F64:
-                double* doubles = (double*)(source + (first * 8));
-                for (int i = 0; i < count; i++)
-                {
-                    destination[i] = (float)doubles[i];
-                }
-
+                Widening.Double(Values(8, destination.Length), destination);
                 break;
             default:
-                throw new ModelException($"Tensor '{entry.Name}' holds {entry.Type} values; weights must be F32, F16 or BF16 (quantised checkpoints are not supported).");
+                throw new ModelException($"Tensor '{entry.Name}' holds {entry.Type} values; weights must be F32, F16 or BF16 (quantised safetensors are not supported).");
         }
+
+        ReadOnlySpan<byte> Values(int size, int count) => file.Bytes(DataStart + entry.Start + (first * size), checked(count * size));
+    }
+
+    void IWeightFile.Read(string name, long first, Span<float> destination) => Read(entries[name], first, destination);
+
+    void IWeightFile.AppendTo(IncrementalHash hash)
+    {
+        hash.AppendData(header);
+        file.AppendTo(hash, DataStart);
     }
 
     /// <summary>A whole tensor of floats.</summary>
@@ -169,17 +160,17 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         SafetensorsEntry entry = entries[name];
         int[] values = new int[checked((int)entry.Count)];
-        byte* source = data + entry.Start;
+        ReadOnlySpan<byte> source = file.Bytes(DataStart + entry.Start, checked((int)(entry.End - entry.Start)));
         for (int i = 0; i < values.Length; i++)
         {
             long value = entry.Type switch
             {
-                SafetensorsType.I64 or SafetensorsType.U64 => ((long*)source)[i],
-                SafetensorsType.I32 => ((int*)source)[i],
-                SafetensorsType.U32 => ((uint*)source)[i],
-                SafetensorsType.I16 => ((short*)source)[i],
-                SafetensorsType.U16 => ((ushort*)source)[i],
-                SafetensorsType.I8 => ((sbyte*)source)[i],
+                SafetensorsType.I64 or SafetensorsType.U64 => BinaryPrimitives.ReadInt64LittleEndian(source[(8 * i)..]),
+                SafetensorsType.I32 => BinaryPrimitives.ReadInt32LittleEndian(source[(4 * i)..]),
+                SafetensorsType.U32 => BinaryPrimitives.ReadUInt32LittleEndian(source[(4 * i)..]),
+                SafetensorsType.I16 => BinaryPrimitives.ReadInt16LittleEndian(source[(2 * i)..]),
+                SafetensorsType.U16 => BinaryPrimitives.ReadUInt16LittleEndian(source[(2 * i)..]),
+                SafetensorsType.I8 => (sbyte)source[i],
                 SafetensorsType.U8 or SafetensorsType.Bool => source[i],
                 _ => throw new ModelException($"Tensor '{name}' holds {entry.Type} values; integers are needed."),
             };
@@ -191,42 +182,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         return values;
     }
 
-    public void Dispose()
-    {
-        view.SafeMemoryMappedViewHandle.ReleasePointer();
-        view.Dispose();
-        map.Dispose();
-    }
-
-    /// <summary>
-    /// A vector at a time, exactly, subnormals included: exponent and fraction moved into place make a float 2^112 too small, and multiplying by
-    /// 2^112 is exact. Infinity and NaN get the exponent they would miss.
-    /// </summary>
-    private static void WidenHalf(ushort* source, Span<float> destination)
-    {
-        Vector<float> scale = new(BitConverter.UInt32BitsToSingle(0x77800000)); // 2^112
-        int i = 0;
-        for (; i <= destination.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
-        {
-            Vector.Widen(Vector.Load(source + i), out Vector<uint> low, out Vector<uint> high);
-            WidenHalf(low, scale).CopyTo(destination[i..]);
-            WidenHalf(high, scale).CopyTo(destination[(i + Vector<uint>.Count)..]);
-        }
-
-        for (; i < destination.Length; i++)
-        {
-            destination[i] = (float)BitConverter.UInt16BitsToHalf(source[i]);
-        }
-    }
-
-    private static Vector<float> WidenHalf(Vector<uint> half, Vector<float> scale)
-    {
-        Vector<uint> magnitude = half & new Vector<uint>(0x7fff);
-        Vector<uint> sign = (half ^ magnitude) << 16;
-        Vector<uint> special = Vector.GreaterThan(magnitude, new Vector<uint>(0x7bff)) & new Vector<uint>(0x7f800000);
-        Vector<float> value = Vector.AsVectorSingle(magnitude << 13) * scale;
-        return Vector.AsVectorSingle(Vector.AsVectorUInt32(value) | special | sign);
-    }
+    public void Dispose() => file.Dispose();
 
     private static Dictionary<string, SafetensorsEntry> ReadHeader(string file, byte[] header, long dataLength)
     {

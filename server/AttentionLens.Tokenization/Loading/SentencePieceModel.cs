@@ -17,7 +17,7 @@ internal sealed class SentencePieceModel
 {
     private const int Varint = 0, Fixed64 = 1, Bytes = 2, Fixed32 = 5;
 
-    public List<(string Text, float Score, PieceKind Kind)> Pieces { get; } = [];
+    public List<(string Text, float Score, PieceKind Kind)> Pieces { get; private init; } = [];
 
     /// <summary>1 = unigram, 2 = BPE, 3 = word, 4 = char.</summary>
     public int ModelType { get; private set; } = 1;
@@ -33,6 +33,9 @@ internal sealed class SentencePieceModel
     public bool RemoveExtraWhitespace { get; private set; } = true;
 
     public bool EscapeWhitespace { get; private set; } = true;
+
+    /// <summary>A BPE model whose pieces come from elsewhere, such as a GGUF file.</summary>
+    public static SentencePieceModel OfPairs(List<(string Text, float Score, PieceKind Kind)> pieces) => new() { Pieces = pieces, ModelType = 2 };
 
     /// <exception cref="TokenizerException">It is no SentencePiece model.</exception>
     public static SentencePieceModel Parse(ReadOnlySpan<byte> file)

@@ -49,6 +49,9 @@ internal sealed record FolderConfiguration(JsonPart? Tokenizer, JsonPart? Specia
 /// </summary>
 internal static class VocabularyFiles
 {
+    public const string Qwen2Pattern =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
     /// <summary>
     /// Tokens that were added to the vocabulary later: <c>added_tokens_decoder</c> of tokenizer_config.json (id to token), where there is none
     /// added_tokens.json (spelling to id).
@@ -147,9 +150,7 @@ internal static class VocabularyFiles
                     new UnicodeNormalizer(compatible: false, compose: true),
                     new PreTokenizerSequence(
                     [
-                        new SplitPreTokenizer(
-                            new RegexPattern(@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"),
-                            SplitBehavior.Isolated),
+                        new SplitPreTokenizer(new RegexPattern(Qwen2Pattern), SplitBehavior.Isolated),
                         new ByteLevelPreTokenizer(addPrefixSpace: false, useRegex: false),
                     ]),
                     Model(), null, new ByteLevelDecoder());
@@ -170,8 +171,8 @@ internal static class VocabularyFiles
             (1, "t5" or "mt5" or "umt5" or "longt5" or "switch_transformers") => T5(model, config),
             (1, "albert") => Albert(model, config),
             (1, "xlm-roberta" or "xlmroberta" or "xlm-roberta-xl" or "camembert") => XlmRoberta(model, config, family),
-            (2, "llama" or "mistral") => ByteFallbackPairs(model, config, prefix: true),
-            (2, "gemma" or "gemma2") => ByteFallbackPairs(model, config, prefix: false),
+            (2, "llama" or "mistral") => ByteFallbackPairs(model, config, prefix: true, "<s>", "</s>"),
+            (2, "gemma" or "gemma2") => ByteFallbackPairs(model, config, prefix: false, "<bos>", "<eos>"),
             (1 or 2, _) => throw Unknown(family, "a SentencePiece model"),
             _ => throw new TokenizerException("The SentencePiece model is neither Unigram nor BPE."),
         };
@@ -264,7 +265,16 @@ internal static class VocabularyFiles
             TemplatePostProcessor.Roberta(Need(unigram.Vocabulary, config.Role("cls_token", "<s>")), Need(unigram.Vocabulary, config.Role("sep_token", "</s>"))));
     }
 
-    private static TokenizerPipeline ByteFallbackPairs(SentencePieceModel model, FolderConfiguration config, bool prefix)
+    private static TokenizerPipeline ByteFallbackPairs(SentencePieceModel model, FolderConfiguration config, bool prefix, string bos, string eos) =>
+        ByteFallbackPairs(
+            model, prefix, config.Flag("add_bos_token", true) ? config.Role("bos_token", bos) : null,
+            config.Flag("add_eos_token", false) ? config.Role("eos_token", eos) : null);
+
+    /// <summary>A SentencePiece BPE model as LLaMA and Gemma use it.</summary>
+    /// <param name="prefix">Whether a text begins with a space of its own.</param>
+    /// <param name="bos">The token put before each text; null for none.</param>
+    /// <param name="eos">The token put after each text; null for none.</param>
+    public static TokenizerPipeline ByteFallbackPairs(SentencePieceModel model, bool prefix, string? bos, string? eos)
     {
         var ids = new Dictionary<string, int>();
         for (var id = 0; id < model.Pieces.Count; id++)
@@ -279,10 +289,8 @@ internal static class VocabularyFiles
             if (kind is PieceKind.Control or PieceKind.Unknown or PieceKind.UserDefined)
                 special.Add(new AddedToken(id, text, false, false, false, false, kind != PieceKind.UserDefined));
         }
-        var bos = config.Role("bos_token", prefix ? "<s>" : "<bos>");
-        var eos = config.Role("eos_token", prefix ? "</s>" : "<eos>");
-        var before = config.Flag("add_bos_token", true) ? new[] { TemplatePostProcessor.Special(Need(vocabulary, bos)) } : [];
-        var after = config.Flag("add_eos_token", false) ? new[] { TemplatePostProcessor.Special(Need(vocabulary, eos)) } : [];
+        TemplatePart[] before = bos is null ? [] : [TemplatePostProcessor.Special(Need(vocabulary, bos))];
+        TemplatePart[] after = eos is null ? [] : [TemplatePostProcessor.Special(Need(vocabulary, eos))];
         var template = new TemplatePostProcessor(
             [.. before, TemplatePostProcessor.Text(0), .. after],
             [.. before, TemplatePostProcessor.Text(0), .. after,
@@ -360,7 +368,7 @@ internal static class VocabularyFiles
         return result;
     }
 
-    private static (int Id, string Text) Need(Vocabulary vocabulary, string token) => vocabulary.Find(token) is { } id
+    public static (int Id, string Text) Need(Vocabulary vocabulary, string token) => vocabulary.Find(token) is { } id
         ? (id, token)
         : throw new TokenizerException($"The vocabulary lacks the special token '{Vocabulary.Shorten(token)}'.");
 

@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace AttentionLens.Models;
 
-/// <summary>The weights of a model folder: one safetensors file, or several listed by an index.</summary>
+/// <summary>The weights of a model: one safetensors file, several listed by an index, a known ONNX export, or a GGUF file.</summary>
 internal sealed class Checkpoint : IDisposable
 {
     private const int MaxIndexBytes = 64 * 1024 * 1024;
 
-    private readonly List<SafetensorsFile> files = [];
-    private readonly Dictionary<string, SafetensorsFile> home = new(StringComparer.Ordinal);
+    private readonly List<IWeightFile> files = [];
+    private readonly Dictionary<string, IWeightFile> home = new(StringComparer.Ordinal);
 
     private Checkpoint()
     {
@@ -19,11 +19,21 @@ internal sealed class Checkpoint : IDisposable
     public long Bytes => files.Sum(static f => f.Length);
 
     /// <summary>Stored values of all floating-point tensors.</summary>
-    public long Parameters => home.Sum(static pair => pair.Value.Entries[pair.Key] is { Type: SafetensorsType.F32 or SafetensorsType.F16 or SafetensorsType.BF16 or SafetensorsType.F64 } entry ? entry.Count : 0);
+    public long Parameters => home.Sum(static pair => pair.Value.Tensors[pair.Key] is { IsFloat: true } tensor ? tensor.Count : 0);
 
     public IEnumerable<string> Names => home.Keys;
 
-    public static Checkpoint Open(string folder)
+    /// <summary>A model that is one file.</summary>
+    public static Checkpoint Of(IWeightFile file)
+    {
+        Checkpoint checkpoint = new();
+        checkpoint.Add(file);
+        return checkpoint;
+    }
+
+    /// <param name="folder">A Hugging Face folder.</param>
+    /// <param name="config">Its config.json: which graph an ONNX export may be.</param>
+    public static Checkpoint Open(string folder, ModelConfig config)
     {
         Checkpoint checkpoint = new();
         try
@@ -32,7 +42,7 @@ internal sealed class Checkpoint : IDisposable
             string index = single + ".index.json";
             if (File.Exists(single))
             {
-                checkpoint.Add(single);
+                checkpoint.Add(SafetensorsFile.Open(single));
             }
             else if (File.Exists(index))
             {
@@ -54,44 +64,26 @@ internal sealed class Checkpoint : IDisposable
 
     public bool Has(string name) => home.ContainsKey(name);
 
-    public int[] Shape(string name) => home[name].Entries[name].Shape;
+    public int[] Shape(string name) => home[name].Tensors[name].Shape;
 
     /// <summary>Values <paramref name="first"/>, +1, ... of a tensor, as floats; refuses NaN and infinities, which would spread through every result.</summary>
     public void Read(string name, long first, Span<float> destination)
     {
-        SafetensorsFile file = home[name];
-        file.Read(file.Entries[name], first, destination);
+        home[name].Read(name, first, destination);
         if (!Rows.AllFinite(destination))
         {
             throw new ModelException($"Tensor '{name}' holds values that are not finite numbers; the checkpoint is damaged or its training diverged.");
         }
     }
 
-    /// <summary>
-    /// Stable under copying: configuration, headers and values. Of a file larger than 16 MB, 64 evenly spaced blocks: hashing every byte would cost
-    /// more than loading.
-    /// </summary>
-    public string Fingerprint(string folder)
+    /// <summary>Stable under copying: configuration, headers and values (of a large file, samples: <see cref="MappedFile.AppendTo"/>).</summary>
+    public string Fingerprint(ReadOnlySpan<byte> configuration)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(File.ReadAllBytes(Path.Combine(folder, "config.json")));
-        foreach (SafetensorsFile file in files)
+        hash.AppendData(configuration);
+        foreach (IWeightFile file in files)
         {
-            hash.AppendData(file.Header);
-            long length = file.DataLength;
-            const int Whole = 16 * 1024 * 1024;
-            if (length <= Whole)
-            {
-                hash.AppendData(file.Sample(0, (int)length));
-                continue;
-            }
-
-            const int Blocks = 64;
-            const int BlockBytes = 64 * 1024;
-            for (int i = 0; i < Blocks; i++)
-            {
-                hash.AppendData(file.Sample((length - BlockBytes) * i / (Blocks - 1), BlockBytes));
-            }
+            file.AppendTo(hash);
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
@@ -99,7 +91,7 @@ internal sealed class Checkpoint : IDisposable
 
     public void Dispose()
     {
-        foreach (SafetensorsFile file in files)
+        foreach (IWeightFile file in files)
         {
             file.Dispose();
         }
@@ -107,11 +99,10 @@ internal sealed class Checkpoint : IDisposable
         files.Clear();
     }
 
-    private void Add(string path)
+    private void Add(IWeightFile file)
     {
-        SafetensorsFile file = SafetensorsFile.Open(path);
         files.Add(file);
-        foreach (string name in file.Entries.Keys)
+        foreach (string name in file.Tensors.Keys)
         {
             if (!home.TryAdd(name, file))
             {
@@ -158,7 +149,7 @@ internal sealed class Checkpoint : IDisposable
                     throw new ModelException($"The model is incomplete: '{shard}' is listed in {Path.GetFileName(index)} but is not in the folder; download it.");
                 }
 
-                Add(path);
+                Add(SafetensorsFile.Open(path));
             }
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
