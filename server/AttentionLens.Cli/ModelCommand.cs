@@ -10,25 +10,25 @@ using AttentionLens.Tokenization;
 
 namespace AttentionLens.Cli;
 
-/// <summary><c>model list|show|pull|check</c>: which models there are, getting one, and whether it works.</summary>
+/// <summary><c>model list|show|pull|check|remove</c>: which models there are, getting one, whether it works, and letting it go.</summary>
 internal static class ModelCommand
 {
-    public static Command Create(Terminal terminal) => new("model", "List, describe, download and check models.")
+    public static Command Create(Terminal terminal) => new("model", "List, describe, download, check and remove models.")
     {
         List(terminal),
         Show(terminal),
         Pull(terminal),
         Check(terminal),
+        Remove(terminal),
     };
 
     private static Command List(Terminal terminal)
     {
         var format = AttendCommand.FormatOption(["table", "json"]);
-        var command = new Command("list", "List the embedded models and those in the Hugging Face cache.") { format };
+        var command = new Command("list", "List the models on this machine: embedded, in the Hugging Face cache, of Ollama and of llama.cpp.") { format };
         command.SetWork((parsed, _) =>
         {
-            var models = EmbeddedModels.Names().Select(name => Entry(name, "embedded", EmbeddedModels.Folder(name))).OfType<ListedModel>()
-                .Concat(Cached()).ToArray();
+            var models = ModelCatalog.List().Select(ListedModel.Of).ToArray();
             OutputFile.Write(terminal, null, stream =>
             {
                 if (parsed.GetValue(format) == "json")
@@ -42,7 +42,9 @@ internal static class ModelCommand
                 var width = models.Length == 0 ? 0 : models.Max(m => DisplayText.Width(m.Name));
                 foreach (var model in models)
                 {
-                    writer.WriteLine($"{DisplayText.Fit(DisplayText.Clean(model.Name), width)}  {model.Source,-8}  {DisplayText.Clean(model.Folder)}");
+                    writer.WriteLine(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{DisplayText.Fit(DisplayText.Clean(model.Name), width)}  {model.Source,-8}  {model.Bytes / 1e6,10:N1} MB  {DisplayText.Clean(model.Folder)}"));
                 }
             });
             if (models.Length == 0)
@@ -124,26 +126,21 @@ internal static class ModelCommand
         public void Report(PullProgress value) => report(value);
     }
 
-    /// <summary>The models of the Hugging Face cache that have weights which can be read.</summary>
-    private static IEnumerable<ListedModel> Cached()
+    private static Command Remove(Terminal terminal)
     {
-        const string Prefix = "models--";
-        var cache = HubOptions.CacheFolder();
-        if (!Directory.Exists(cache))
+        var name = new Argument<string>("ORG/NAME") { Description = "A model in the Hugging Face cache." };
+        var command = new Command("remove", "Delete a model, every revision of it, from the Hugging Face cache.") { name };
+        command.SetWork((parsed, _) =>
         {
-            yield break;
-        }
-
-        foreach (var folder in Directory.EnumerateDirectories(cache, Prefix + "*").Order(StringComparer.Ordinal))
-        {
-            var snapshots = Path.Combine(folder, "snapshots");
-            var snapshot = !Directory.Exists(snapshots) ? null : Directory.EnumerateDirectories(snapshots)
-                .FirstOrDefault(s => File.Exists(Path.Combine(s, "config.json")) && Directory.EnumerateFiles(s, "*.safetensors").Any());
-            if (snapshot is not null)
+            var removed = parsed.GetRequiredValue(name);
+            var bytes = ModelCatalog.Remove(removed);
+            OutputFile.Write(terminal, null, stream =>
             {
-                yield return new ListedModel(Path.GetFileName(folder)[Prefix.Length..].Replace("--", "/", StringComparison.Ordinal), "cache", snapshot);
-            }
-        }
+                using var writer = Writer(stream);
+                writer.WriteLine(DisplayText.Clean(string.Create(CultureInfo.InvariantCulture, $"{removed} is removed; {bytes / 1e6:N1} MB are free again.")));
+            });
+        });
+        return command;
     }
 
     private static Command Check(Terminal terminal)
@@ -210,18 +207,19 @@ internal static class ModelCommand
 
     private static Argument<string?> NameArgument() => new("MODEL")
     {
-        Description = "A model folder, the name of an embedded model, or ORG/NAME in the Hugging Face cache.",
+        Description = "A model folder or GGUF file, the name of an embedded model, ORG/NAME in the Hugging Face cache, ollama:NAME or llama.cpp:FILE.",
         Arity = ArgumentArity.ZeroOrOne,
     };
-
-    private static ListedModel? Entry(string name, string source, string? folder) => folder is null ? null : new ListedModel(name, source, folder);
 
     private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
 
     private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 }
 
-internal sealed record ListedModel(string Name, string Source, string Folder);
+internal sealed record ListedModel(string Name, string Source, string Folder, long Bytes)
+{
+    public static ListedModel Of(InstalledModel model) => new(model.Name, JsonNamingPolicy.CamelCase.ConvertName(model.Place.ToString()), model.Path, model.Bytes);
+}
 
 internal sealed record ModelSummary(
     string Name, string Folder, string Type, string Kind, int Layers, int DecoderLayers, int Heads, int DecoderHeads, int HiddenSize,

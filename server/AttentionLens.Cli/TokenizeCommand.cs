@@ -30,13 +30,7 @@ internal static class TokenizeCommand
         command.SetWork((parsed, cancellation) =>
         {
             var text = input.Read(parsed) ?? throw new UsageException("There is nothing to read: give TEXT or -f FILE.");
-            var folder = ModelLocator.Resolve(parsed.GetValue(model));
-            if (!Tokenizer.Exists(folder))
-            {
-                throw new CommandException($"'{folder}' holds no tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model).");
-            }
-
-            var tokenizer = Tokenizer.Load(folder);
+            var tokenizer = Model.LoadTokenizer(ModelLocator.Resolve(parsed.GetValue(model)));
             if (parsed.GetValue(lines))
             {
                 OutputFile.Write(terminal, parsed.GetValue(output), stream => WriteLines(tokenizer, text, stream, cancellation));

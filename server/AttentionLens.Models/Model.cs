@@ -74,6 +74,22 @@ public sealed class Model : IDisposable
         }
     }
 
+    /// <summary>Only the tokenizer of a model, which need not have weights.</summary>
+    /// <exception cref="ModelException">There is none.</exception>
+    /// <exception cref="TokenizerException">It cannot be used.</exception>
+    public static Tokenizer LoadTokenizer(string path)
+    {
+        if (ModelSource.GgufPath(path) is { } file)
+        {
+            using GgufModel model = GgufModel.Open(file);
+            return model.ReadTokenizer();
+        }
+
+        return Tokenizer.Exists(path)
+            ? Tokenizer.Load(path)
+            : throw new ModelException($"'{path}' holds no tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or spiece.model).");
+    }
+
     /// <summary>One pass over the input.</summary>
     /// <exception cref="ModelException">The input does not fit the model (an id outside the vocabulary, longer than the window, ...).</exception>
     /// <exception cref="OperationCanceledException">Cancelled; checked per layer and per block of rows.</exception>

@@ -180,13 +180,6 @@ internal sealed class ModelConfig
         _ => [Integer(key)],
     };
 
-    public IReadOnlyList<double> Numbers(string key) => Find(key) switch
-    {
-        { ValueKind: JsonValueKind.Array } element => [.. element.EnumerateArray().Take(4096).Select(item =>
-            item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double value) && double.IsFinite(value) ? value : throw new ModelException($"{where}: {key} must hold numbers."))],
-        _ => throw new ModelException($"{where}: {key} must be a list of numbers."),
-    };
-
     public IReadOnlyList<string> Strings(string key) => Find(key) is { ValueKind: JsonValueKind.Array } element
         ? [.. element.EnumerateArray().Where(static item => item.ValueKind == JsonValueKind.String).Select(static item => item.GetString()!)] // filtered to strings
         : [];

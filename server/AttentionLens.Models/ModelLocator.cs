@@ -53,7 +53,8 @@ public static class EmbeddedModels
 public static class ModelLocator
 {
     /// <summary>
-    /// Null = the embedded default; else a path, the name of an embedded model, or a Hub id (<c>org/name</c>) in the local Hugging Face cache.
+    /// Null = the embedded default; else a folder or GGUF file, the name of an embedded model, a Hub id (<c>org/name</c>) in the local Hugging Face
+    /// cache, or a model of Ollama (<c>ollama:name[:tag]</c>) or llama.cpp (<c>llama.cpp:file.gguf</c>).
     /// </summary>
     /// <exception cref="ModelException">Nothing found; the message lists where it looked.</exception>
     public static string Resolve(string? pathOrName)
@@ -64,18 +65,22 @@ public static class ModelLocator
                 ?? throw new ModelException($"The embedded model '{EmbeddedModels.Default}' is not installed; name a model folder.");
         }
 
-        if (Directory.Exists(pathOrName))
+        if (Directory.Exists(pathOrName) || File.Exists(pathOrName))
         {
             return Path.GetFullPath(pathOrName);
         }
 
-        if (IsName(pathOrName) && (EmbeddedModels.Folder(pathOrName) ?? HubSnapshot(pathOrName)) is { } found)
+        string? found = pathOrName.StartsWith(ModelCatalog.OllamaPrefix, StringComparison.Ordinal) ? ModelCatalog.OllamaBlob(pathOrName)
+            : pathOrName.StartsWith(ModelCatalog.LlamaCppPrefix, StringComparison.Ordinal) ? ModelCatalog.LlamaCppFile(pathOrName)
+            : IsName(pathOrName) ? EmbeddedModels.Folder(pathOrName) ?? ModelCatalog.Snapshot(pathOrName)
+            : null;
+        if (found is not null)
         {
             return found;
         }
 
         throw new ModelException(
-            $"No model '{pathOrName}': it is not a folder, not an embedded model ({string.Join(", ", EmbeddedModels.Names())}), and not in the Hugging Face cache ({HubOptions.CacheFolder()}).");
+            $"No model '{pathOrName}': it is not a folder or GGUF file, not an embedded model ({string.Join(", ", EmbeddedModels.Names())}), and not in the Hugging Face cache ({HubOptions.CacheFolder()}).");
     }
 
     /// <summary>Only ORG/NAME or NAME may be joined to a cache path: a name never walks out of it.</summary>
@@ -83,25 +88,5 @@ public static class ModelLocator
     {
         string[] parts = text.Split('/');
         return parts.Length <= 2 && parts.All(static p => p.Length > 0 && p[0] != '.' && p.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'));
-    }
-
-    /// <summary>The cache keeps <c>models--ORG--NAME/refs/main</c> (a commit) and <c>snapshots/COMMIT/</c>.</summary>
-    private static string? HubSnapshot(string id)
-    {
-        string root = Path.Combine(HubOptions.CacheFolder(), "models--" + id.Replace("/", "--", StringComparison.Ordinal));
-        string snapshots = Path.Combine(root, "snapshots");
-        if (!Directory.Exists(snapshots))
-        {
-            return null;
-        }
-
-        string reference = Path.Combine(root, "refs", "main");
-        IEnumerable<string> candidates = Directory.EnumerateDirectories(snapshots).OrderByDescending(Directory.GetLastWriteTimeUtc);
-        if (File.Exists(reference))
-        {
-            candidates = candidates.Prepend(Path.Combine(snapshots, File.ReadAllText(reference).Trim()));
-        }
-
-        return candidates.FirstOrDefault(static folder => File.Exists(Path.Combine(folder, "config.json")));
     }
 }

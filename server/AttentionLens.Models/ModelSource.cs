@@ -51,13 +51,14 @@ internal sealed class ModelSource : IDisposable
         }
 
         ModelConfig config = ModelConfig.Load(path);
-        return new ModelSource(FolderName(path), path, config, File.ReadAllBytes(System.IO.Path.Combine(path, "config.json")), () => Checkpoint.Open(path, config), () => Tokenizer.Exists(path)
+        return new ModelSource(FolderName(path), path, config, File.ReadAllBytes(System.IO.Path.Combine(path, "config.json")), () => Checkpoint.Open(path), () => Tokenizer.Exists(path)
             ? Tokenize(() => Tokenizer.Load(path))
             : (null, $"'{path}' has no tokenizer: neither tokenizer.json nor the vocabulary files of one are there."));
     }
 
-    /// <summary>Whether a path is one that <see cref="Open"/> would try: a folder with a config.json, or a GGUF file.</summary>
-    public static bool IsModel(string path) => GgufPath(path) is not null || File.Exists(System.IO.Path.Combine(path, "config.json"));
+    /// <summary>Whether a folder is one that <see cref="Open"/> would try.</summary>
+    public static bool IsModel(string path) => Directory.Exists(path)
+        && (File.Exists(System.IO.Path.Combine(path, "config.json")) || Directory.EnumerateFiles(path, "*.gguf").Any());
 
     /// <summary>A stable hash of configuration and weights, for cache keys.</summary>
     public string Fingerprint() => Checkpoint.Fingerprint(configuration);
@@ -67,17 +68,18 @@ internal sealed class ModelSource : IDisposable
 
     public void Dispose() => Checkpoint.Dispose();
 
-    /// <summary>The file itself, or the only one of a folder that has no config.json.</summary>
-    private static string? GgufPath(string path)
+    /// <summary>The file itself, or the only one of a folder that has no other weights.</summary>
+    public static string? GgufPath(string path)
     {
         if (File.Exists(path))
         {
-            return path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)
+            // By its content: Ollama's files have no extension.
+            return GgufFile.IsGguf(path)
                 ? path
-                : throw new ModelException($"'{path}' is no model: name a folder with config.json and model.safetensors, or a .gguf file.");
+                : throw new ModelException($"'{path}' is no model: name a folder with config.json and model.safetensors, or a GGUF file.");
         }
 
-        if (!Directory.Exists(path) || File.Exists(System.IO.Path.Combine(path, "config.json")))
+        if (!Directory.Exists(path) || Checkpoint.Exists(path))
         {
             return null;
         }

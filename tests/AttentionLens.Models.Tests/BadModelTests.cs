@@ -137,7 +137,7 @@ public sealed class BadModelTests
 
     [Theory]
     [InlineData("pytorch_model.bin", "convert it to model.safetensors with")]
-    [InlineData("model.Q4_K_M.gguf", "holds its weights as 'model.Q4_K_M.gguf', which is not supported")]
+    [InlineData("tf_model.h5", "holds its weights as 'tf_model.h5', which is not read; convert them with")]
     [InlineData("README.md", "has no weights: neither model.safetensors nor model.safetensors.index.json")]
     public void Weights_in_other_formats_are_explained(string file, string message)
     {

@@ -56,7 +56,7 @@ public sealed class ModelLocatorTests : IDisposable
     {
         Set("HF_HOME", folder.Path);
         string message = Assert.Throws<ModelException>(() => ModelLocator.Resolve(name)).Message;
-        Assert.Contains("it is not a folder, not an embedded model", message, StringComparison.Ordinal);
+        Assert.Contains("it is not a folder or GGUF file, not an embedded model", message, StringComparison.Ordinal);
         Assert.Contains(folder.Path, message, StringComparison.Ordinal);
     }
 

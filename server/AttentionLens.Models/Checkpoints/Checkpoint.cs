@@ -6,6 +6,8 @@ namespace AttentionLens.Models;
 /// <summary>The weights of a model: one safetensors file, several listed by an index, a known ONNX export, or a GGUF file.</summary>
 internal sealed class Checkpoint : IDisposable
 {
+    private const string SingleFile = "model.safetensors";
+    private const string IndexFile = SingleFile + ".index.json";
     private const int MaxIndexBytes = 64 * 1024 * 1024;
 
     private readonly List<IWeightFile> files = [];
@@ -31,15 +33,18 @@ internal sealed class Checkpoint : IDisposable
         return checkpoint;
     }
 
-    /// <param name="folder">A Hugging Face folder.</param>
-    /// <param name="config">Its config.json: which graph an ONNX export may be.</param>
-    public static Checkpoint Open(string folder, ModelConfig config)
+    /// <summary>Whether <see cref="Open"/> finds weights in a folder.</summary>
+    public static bool Exists(string folder) =>
+        File.Exists(Path.Combine(folder, SingleFile)) || File.Exists(Path.Combine(folder, IndexFile)) || OnnxExport(folder) is not null;
+
+    /// <summary>The weights of a Hugging Face folder.</summary>
+    public static Checkpoint Open(string folder)
     {
         Checkpoint checkpoint = new();
         try
         {
-            string single = Path.Combine(folder, "model.safetensors");
-            string index = single + ".index.json";
+            string single = Path.Combine(folder, SingleFile);
+            string index = Path.Combine(folder, IndexFile);
             if (File.Exists(single))
             {
                 checkpoint.Add(SafetensorsFile.Open(single));
@@ -47,6 +52,10 @@ internal sealed class Checkpoint : IDisposable
             else if (File.Exists(index))
             {
                 checkpoint.AddShards(folder, index);
+            }
+            else if (OnnxExport(folder) is { } export)
+            {
+                checkpoint.Add(OnnxFile.Open(export));
             }
             else
             {
@@ -162,6 +171,10 @@ internal sealed class Checkpoint : IDisposable
         }
     }
 
+    /// <summary>Where sentence-transformers and optimum put their exports.</summary>
+    private static string? OnnxExport(string folder) =>
+        ((string[])[Path.Combine(folder, "model.onnx"), Path.Combine(folder, "onnx", "model.onnx")]).FirstOrDefault(File.Exists);
+
     private static ModelException Missing(string folder)
     {
         if (File.Exists(Path.Combine(folder, "pytorch_model.bin")) || File.Exists(Path.Combine(folder, "pytorch_model.bin.index.json")))
@@ -173,12 +186,12 @@ internal sealed class Checkpoint : IDisposable
 
         string? other = Directory.EnumerateFiles(folder)
             .Select(static path => Path.GetFileName(path))
-            .FirstOrDefault(static name => name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)
-                || name.EndsWith(".h5", StringComparison.OrdinalIgnoreCase)
+            .FirstOrDefault(static name => name.EndsWith(".h5", StringComparison.OrdinalIgnoreCase)
                 || name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase)
                 || name.EndsWith(".msgpack", StringComparison.OrdinalIgnoreCase));
         return new ModelException(other is null
             ? $"'{folder}' has no weights: neither model.safetensors nor model.safetensors.index.json is there."
-            : $"'{folder}' holds its weights as '{other}', which is not supported; it needs model.safetensors.");
+            : $"'{folder}' holds its weights as '{other}', which is not read; convert them with `python3 -c \"from transformers import AutoModel as M; "
+                + $"M.from_pretrained('{folder}'{(other.EndsWith(".h5", StringComparison.OrdinalIgnoreCase) ? ", from_tf=True" : other.EndsWith(".msgpack", StringComparison.OrdinalIgnoreCase) ? ", from_flax=True" : "")}).save_pretrained('{folder}')\"`, or take the model's safetensors file.");
     }
 }

@@ -41,6 +41,21 @@ internal sealed class GgufFile : IWeightFile
 
     public IReadOnlyDictionary<string, StoredTensor> Tensors => tensors;
 
+    /// <summary>Whether a file begins as GGUF files do.</summary>
+    public static bool IsGguf(string path)
+    {
+        try
+        {
+            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            Span<byte> magic = stackalloc byte[4];
+            return stream.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual("GGUF"u8);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"'{path}' cannot be read: {error.Message}");
+        }
+    }
+
     /// <exception cref="ModelException">Not a GGUF file, or one whose tables contradict themselves or the file.</exception>
     public static GgufFile Open(string path)
     {
@@ -288,7 +303,7 @@ internal sealed class GgufFile : IWeightFile
             uint type = Word();
             ulong offset = Long();
             BlockFormat format = BlockFormat.Find(type) ?? throw new ModelException(
-                $"{name}: tensor '{tensor}' is quantised as {BlockFormat.NameOf(type)}, which is not read here; F32, F16, BF16, Q2_K to Q6_K, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are.");
+                $"{name}: tensor '{tensor}' is quantised as {BlockFormat.NameOf(type)}, which is not read; F32, F16, BF16, Q2_K to Q6_K, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are. Convert it with `llama-quantize --allow-requantize {name} OUT.gguf Q8_0`.");
             if (shape[^1] % format.BlockValues != 0 || count > long.MaxValue / 4 || offset > long.MaxValue / 2)
             {
                 throw new ModelException($"{name} is damaged: tensor '{tensor}' {Shapes.Text(shape)} does not divide into blocks of {format.BlockValues}.");
