@@ -266,6 +266,26 @@ export interface ModelInfoResult extends ModelSummary {
   readonly methods?: readonly Method[];
 }
 
+/** A model on this machine. */
+export interface InstalledModel {
+  /** What the setting `attentionLens.model` finds it by. */
+  readonly name: string;
+  readonly place: 'embedded' | 'cache' | 'ollama' | 'llamaCpp';
+  readonly path: string;
+  readonly bytes: number;
+  readonly inUse: boolean;
+}
+
+export interface CheckedModel {
+  readonly modelType: string;
+  readonly kind: string;
+  readonly layers: number;
+  readonly heads: number;
+  readonly parameters: number;
+  readonly maxPositions: number;
+  readonly hasTokenizer: boolean;
+}
+
 export interface ServerStatus {
   readonly health: 'ok' | 'warning' | 'error';
   readonly message?: string;
@@ -282,6 +302,13 @@ export interface ServerRequests {
   'attentionLens/tile': { params: TileParams; result: TileResult<string> };
   'attentionLens/score': { params: ScoreParams; result: ScoreResult<string> };
   'attentionLens/overview': { params: OverviewParams; result: OverviewResult<string> };
+  'attentionLens/models': { params: Record<string, never>; result: { readonly models: readonly InstalledModel[] } };
+  'attentionLens/pullModel': {
+    params: { readonly name: string; readonly revision?: string };
+    result: { readonly folder: string };
+  };
+  'attentionLens/checkModel': { params: { readonly name: string }; result: CheckedModel };
+  'attentionLens/removeModel': { params: { readonly name: string }; result: { readonly bytes: number } };
   'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }
 

@@ -4,6 +4,7 @@ import { isRange, type Tab } from '../shared/panel.js';
 import { isDrawable, type Range } from '../shared/protocol.js';
 import { askName, type ComparisonPicker, nameOf, pickFolder } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
+import type { ModelManager } from './model-manager.js';
 import type { Panels } from './panels.js';
 import { isServed, type Server, ServerError } from './server.js';
 import { plain, type ShownTexts } from './shown-texts.js';
@@ -19,17 +20,19 @@ export interface CommandHost {
   readonly panels: Panels;
   readonly status: StatusItems;
   readonly tints: Tints;
+  readonly models: ModelManager;
   readonly comparisons: ComparisonPicker;
 }
 
 export function registerCommands(host: CommandHost): vscode.Disposable {
-  const { server, shown, view, imageView, panels, status, tints, comparisons } = host;
+  const { models, server, shown, view, imageView, panels, status, tints, comparisons } = host;
   const openPanel = (tab: Tab) => {
     const editor = servedEditor(shown);
     if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
     return panels.open(editor.document, tab);
   };
   const commands: Record<string, (argument?: unknown) => Promise<void> | void> = {
+    ...models.commands,
     showAttention: () => {
       const editor = servedEditor(shown);
       shown.show(editor.document.uri, askedRanges(editor));

@@ -4,6 +4,7 @@ import { registerCommands, showFailure } from './commands.js';
 import { ComparisonPicker } from './comparison-picker.js';
 import { CurrentView } from './current-view.js';
 import { hoverGate } from './hover-gate.js';
+import { ModelManager } from './model-manager.js';
 import { OverviewTree } from './overview-tree.js';
 import { Panels } from './panels.js';
 import { Server, ServerError } from './server.js';
@@ -33,6 +34,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const status = new StatusItems(server, tints, shown, view);
   const versions = new TextVersions();
   const comparisons = new ComparisonPicker(shown, versions, context.workspaceState);
+  const models = new ModelManager(server);
   const panels = new Panels({
     extensionUri: context.extensionUri,
     server,
@@ -65,8 +67,9 @@ export function activate(context: vscode.ExtensionContext): void {
     versions,
     comparisons,
     panels,
+    models,
     new OverviewTree(server, shown, view, status),
-    registerCommands({ server, shown, view, imageView, panels, status, tints, comparisons }),
+    registerCommands({ server, shown, view, imageView, panels, status, tints, models, comparisons }),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {

@@ -49,11 +49,7 @@ export class OverviewTree implements vscode.TreeDataProvider<Node>, vscode.Dispo
           item.description = vscode.l10n.t('{0}, {1} layers × {2} heads', model.modelType, model.layers, model.heads);
         }
         item.iconPath = new vscode.ThemeIcon('chip');
-        item.command = {
-          command: 'workbench.action.openSettings',
-          title: vscode.l10n.t('Choose a model'),
-          arguments: ['attentionLens.model'],
-        };
+        item.command = { command: 'attentionLens.selectModel', title: vscode.l10n.t('Choose a model') };
         return item;
       }
       case 'view': {

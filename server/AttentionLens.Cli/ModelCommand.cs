@@ -146,63 +146,26 @@ internal static class ModelCommand
     private static Command Check(Terminal terminal)
     {
         var name = NameArgument();
-        var command = new Command("check", "Load a model and run it once: does it work here?") { name };
+        var command = new Command("check", "Does a model work here? Reads every value, runs it once, and tries its tokenizer.") { name };
         command.SetWork((parsed, cancellation) =>
         {
             var folder = ModelLocator.Resolve(parsed.GetValue(name));
             using var model = AttendCommand.LoadModel(terminal, folder, cancellation);
             var info = model.Info;
-            var tokenizer = model.Tokenizer;
-            if (tokenizer is not null && info.VocabularySize > 0 && tokenizer.VocabularySize > info.VocabularySize)
+            using (var bar = new Progress(terminal, $"checking {info.Name}"))
             {
-                throw new CommandException(string.Create(CultureInfo.InvariantCulture,
-                    $"The tokenizer of {info.Name} has {tokenizer.VocabularySize} tokens but the model only {info.VocabularySize}; they do not belong together."));
-            }
-
-            var trace = model.Forward(CheckInput(info, tokenizer), Keep.Attention, cancellation);
-            foreach (var stack in trace.Stacks)
-            {
-                CheckStack(info, stack);
+                ModelCheck.Run(model, bar, cancellation);
             }
 
             OutputFile.Write(terminal, null, stream =>
             {
                 using var writer = Writer(stream);
-                var without = tokenizer is null ? ", no tokenizer" : "";
+                var without = model.Tokenizer is null ? ", no tokenizer" : "";
                 writer.WriteLine(DisplayText.Clean(string.Create(CultureInfo.InvariantCulture,
                     $"{info.Name} works: {info.ModelType}, {info.Layers + info.DecoderLayers} layers, {info.Parameters:N0} parameters{without}.")));
             });
         });
         return command;
-    }
-
-    private static ModelInput CheckInput(ModelInfo info, Tokenizer? tokenizer)
-    {
-        PixelValues? pixels = null;
-        if (info.Patches is { } grid)
-        {
-            // Whether an image is grey or in colour is the model's to say: the refusal of 3 channels names 1.
-            pixels = new PixelValues(new float[3 * grid.Rows * grid.Columns * grid.PatchSize * grid.PatchSize], 3, grid.Rows * grid.PatchSize, grid.Columns * grid.PatchSize);
-        }
-
-        var ids = info.Kind == ModelKind.Vision ? [] : tokenizer?.Encode("This is a test.").Ids() ?? [.. Enumerable.Range(0, Math.Min(8, info.VocabularySize))];
-        return new ModelInput { InputIds = ids, Pixels = pixels, DecoderInputIds = info.Kind == ModelKind.EncoderDecoder ? [info.DecoderStartToken ?? 0] : null };
-    }
-
-    private static void CheckStack(ModelInfo info, AttentionStack stack)
-    {
-        var row = new float[stack.Keys];
-        for (var layer = 0; layer < stack.Layers; layer++)
-        {
-            for (var head = 0; head < stack.Heads; head++)
-            {
-                stack.Row(layer, head, stack.Queries - 1, row);
-                if (!(Math.Abs(row.Sum() - 1) < 1e-3)) // also false for NaN
-                {
-                    throw new CommandException($"{info.Name} computes nonsense in layer {layer}, head {head}: its weights are damaged; download it again.");
-                }
-            }
-        }
     }
 
     private static Argument<string?> NameArgument() => new("MODEL")

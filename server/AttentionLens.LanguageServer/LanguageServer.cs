@@ -10,6 +10,7 @@ using AttentionLens.LanguageServer.Features.DocumentHighlight;
 using AttentionLens.LanguageServer.Features.ExecuteCommand;
 using AttentionLens.LanguageServer.Features.Hover;
 using AttentionLens.LanguageServer.Features.InlayHint;
+using AttentionLens.LanguageServer.Features.ModelManager;
 using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Lifecycle;
@@ -84,6 +85,11 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/tile", AttentionJson.Default.TileParams, AttentionJson.Default.TileResult, custom.TileAsync);
         On("attentionLens/overview", AttentionJson.Default.OverviewParams, AttentionJson.Default.OverviewResult, custom.OverviewAsync);
         On("attentionLens/profiles", AttentionJson.Default.ProfilesParams, AttentionJson.Default.ProfilesResult, custom.ProfilesAsync);
+        var manager = new ModelManagerHandlers(models, progress.Begin);
+        On("attentionLens/models", LspJson.Default.NoParams, ModelManagerJson.Default.ModelsResult, manager.ListAsync);
+        On("attentionLens/pullModel", ModelManagerJson.Default.PullModelParams, ModelManagerJson.Default.PullModelResult, manager.PullAsync);
+        On("attentionLens/checkModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.CheckModelResult, manager.CheckAsync);
+        On("attentionLens/removeModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.RemoveModelResult, manager.RemoveAsync);
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
     }
 

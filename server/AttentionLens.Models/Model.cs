@@ -314,6 +314,21 @@ public sealed class Model : IDisposable
         }
     }
 
+    /// <summary>Reads every stored value once, used or not.</summary>
+    /// <exception cref="ModelException">A tensor holds values that are no finite numbers, or cannot be read.</exception>
+    internal void ReadEverything(IProgress<double>? progress, CancellationToken cancellation)
+    {
+        Enter();
+        try
+        {
+            source.Checkpoint.ReadEverything(progress, cancellation);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
     /// <summary>Frees the weights, once passes under way have ended.</summary>
     public void Dispose()
     {

@@ -1,8 +1,10 @@
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
 using AttentionLens.LanguageServer.Features.Attention;
+using AttentionLens.LanguageServer.Features.ModelManager;
 
 namespace AttentionLens.LanguageServer.Tests;
 
@@ -11,18 +13,19 @@ public sealed partial class ProtocolPageTests
 {
     private static readonly string Page = File.ReadAllText(Find());
 
+    private static readonly JsonSerializerContext[] Contexts = [AttentionJson.Default, ModelManagerJson.Default];
+
     [Fact]
     public void Every_member_of_every_record_is_described_and_nothing_else()
     {
         // AttentionResult's members are described once, for all that derive from it.
         string[] common = ["version", "status", "message"];
         Assert.Equal(common, Described("AttentionResult"));
-        var records = AttentionJson.Default.GetType().GetProperties()
+        Type[] records = [.. Contexts.SelectMany(static context => context.GetType().GetProperties()
             .Select(static property => property.PropertyType)
             .Where(static type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(JsonTypeInfo<>))
             .Select(static type => type.GetGenericArguments()[0])
-            .Where(static type => type.Namespace == typeof(AttentionJson).Namespace && !type.IsArray)
-            .ToArray();
+            .Where(type => type.Namespace == context.GetType().Namespace && !type.IsArray))];
         Assert.True(records.Length > 20);
         foreach (Type record in records)
         {
@@ -51,7 +54,7 @@ public sealed partial class ProtocolPageTests
     }
 
     private static IEnumerable<string> Members(Type type) =>
-        AttentionJson.Default.GetTypeInfo(type)!.Properties.Select(static property => property.Name);
+        Contexts.First(context => context.GetType().Namespace == type.Namespace).GetTypeInfo(type)!.Properties.Select(static property => property.Name);
 
     private static string[] Described(string record)
     {

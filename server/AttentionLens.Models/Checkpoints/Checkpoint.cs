@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 
@@ -83,6 +84,28 @@ internal sealed class Checkpoint : IDisposable
         {
             throw new ModelException($"Tensor '{name}' holds values that are not finite numbers; the checkpoint is damaged or its training diverged.");
         }
+    }
+
+    /// <summary>Every value of every floating-point tensor, checked as in <see cref="Read"/>.</summary>
+    public void ReadEverything(IProgress<double>? progress, CancellationToken cancellation)
+    {
+        float[] buffer = ArrayPool<float>.Shared.Rent(1 << 20);
+        long total = Parameters;
+        long done = 0;
+        foreach ((string name, IWeightFile file) in home)
+        {
+            StoredTensor tensor = file.Tensors[name];
+            for (long at = 0; tensor.IsFloat && at < tensor.Count; at += buffer.Length)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                int count = (int)Math.Min(buffer.Length, tensor.Count - at);
+                Read(name, at, buffer.AsSpan(0, count));
+                done += count;
+                progress?.Report((double)done / total);
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(buffer);
     }
 
     /// <summary>Stable under copying: configuration, headers and values (of a large file, samples: <see cref="MappedFile.AppendTo"/>).</summary>

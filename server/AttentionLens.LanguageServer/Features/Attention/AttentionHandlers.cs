@@ -360,7 +360,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         return profiles;
     }
 
-    private static string NameOf(ModelKind kind) => kind switch
+    internal static string NameOf(ModelKind kind) => kind switch
     {
         ModelKind.Decoder => "decoder",
         ModelKind.EncoderDecoder => "encoderDecoder",
