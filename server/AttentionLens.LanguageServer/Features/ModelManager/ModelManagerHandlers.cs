@@ -24,15 +24,15 @@ internal sealed class ModelManagerHandlers(ModelHost models, Func<string, Action
         cancellation);
 
     public Task<PullModelResult> PullAsync(PullModelParams request, ServerState state, CancellationToken cancellation) =>
-        Work($"AttentionLens: downloading {request.Name}", cancellation, async (progress, token) =>
+        Work($"AttentionLens: downloading {request.Name}", async (progress, token) =>
         {
             using HubClient client = new(HubOptions.FromEnvironment());
             var bytes = new Relay(pulled => progress.Report(pulled.Total > 0 ? (double)pulled.Done / pulled.Total : 0));
             return new PullModelResult(await client.PullAsync(request.Name, request.Revision ?? "main", bytes, token).ConfigureAwait(false));
-        });
+        }, cancellation);
 
     public Task<CheckModelResult> CheckAsync(ModelNameParams request, ServerState state, CancellationToken cancellation) =>
-        Work($"AttentionLens: checking {request.Name}", cancellation, (progress, token) => Task.Run(
+        Work($"AttentionLens: checking {request.Name}", (progress, token) => Task.Run(
             () =>
             {
                 // Loading and checking each read every value once.
@@ -42,10 +42,10 @@ internal sealed class ModelManagerHandlers(ModelHost models, Func<string, Action
                 return new CheckModelResult(
                     info.ModelType, AttentionHandlers.NameOf(info.Kind), info.Layers + info.DecoderLayers, info.Heads, info.Parameters, info.MaxPositions, model.Tokenizer is not null);
             },
-            token));
+            token), cancellation);
 
     public Task<RemoveModelResult> RemoveAsync(ModelNameParams request, ServerState state, CancellationToken cancellation) =>
-        Work($"AttentionLens: removing {request.Name}", cancellation, (_, token) => Task.Run(
+        Work($"AttentionLens: removing {request.Name}", (_, token) => Task.Run(
             () =>
             {
                 // On Windows a mapped file cannot be deleted; on others the model would vanish from under its reader.
@@ -53,10 +53,10 @@ internal sealed class ModelManagerHandlers(ModelHost models, Func<string, Action
                     throw new RpcException(ErrorCodes.RequestFailed, $"{request.Name} is in use; choose another model first.");
                 return new RemoveModelResult(ModelCatalog.Remove(request.Name));
             },
-            token));
+            token), cancellation);
 
     /// <summary>Long work that the request's cancellation and the progress's both end; what the user can mend is an error in a sentence.</summary>
-    private async Task<T> Work<T>(string title, CancellationToken cancellation, Func<IProgress<double>, CancellationToken, Task<T>> work)
+    private async Task<T> Work<T>(string title, Func<IProgress<double>, CancellationToken, Task<T>> work, CancellationToken cancellation)
     {
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using ProgressScope progress = beginProgress(title, linked.Cancel);

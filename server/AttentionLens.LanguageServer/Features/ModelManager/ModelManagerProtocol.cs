@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using AttentionLens.LanguageServer.Protocol;
 
 namespace AttentionLens.LanguageServer.Features.ModelManager;
 
