@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.Text;
 using AttentionLens.Analysis;
 using AttentionLens.Cli.Annotate;
+using AttentionLens.Cli.Corpus;
 using AttentionLens.Cli.Text;
 using AttentionLens.Corpora.Annotations;
 using AttentionLens.Models;
@@ -23,6 +24,7 @@ internal static class CommandLine
             TokenizeCommand.Create(terminal),
             ModelCommand.Create(terminal),
             AnnotateCommand.Create(terminal),
+            CorpusCommand.Create(terminal),
             BenchCommand.Create(terminal),
             ServeCommand.Create(terminal),
         };

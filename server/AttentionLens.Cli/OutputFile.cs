@@ -12,6 +12,11 @@ internal static class OutputFile
             return;
         }
 
+        Write(path, write);
+    }
+
+    public static void Write(string path, Action<Stream> write)
+    {
         var folder = Path.GetDirectoryName(Path.GetFullPath(path));
         if (!Directory.Exists(folder))
         {

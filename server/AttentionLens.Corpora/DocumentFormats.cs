@@ -55,6 +55,9 @@ public static class DocumentFormats
     /// <summary>Whether a file is a document of a corpus by its name: the formats that corpora come in, not source code.</summary>
     public static bool IsCorpusFile(string path) => ByExtension.ContainsKey(Path.GetExtension(path));
 
+    /// <summary>Whether the extension is one of a corpus format: neither of a program nor unknown.</summary>
+    public static bool IsCorpus(string path) => ByExtension.ContainsKey(Path.GetExtension(path));
+
     /// <param name="languageId">The editor's language id, or null.</param>
     /// <param name="path">The document's path or URI. A corpus extension decides before the language id: editors call most of them plain text.</param>
     /// <param name="options">The user's settings.</param>

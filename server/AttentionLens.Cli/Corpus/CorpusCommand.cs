@@ -1,0 +1,117 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using AttentionLens.Analysis;
+using AttentionLens.Cli.Text;
+using AttentionLens.Corpora;
+using AttentionLens.Models;
+
+namespace AttentionLens.Cli.Corpus;
+
+/// <summary><c>corpus run</c>: whole corpora through a model, into a folder of shards.</summary>
+internal static class CorpusCommand
+{
+    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal) };
+
+    private static Command Run(Terminal terminal)
+    {
+        var files = new Argument<string[]>("FILES") { Description = "Corpus files, folders, or patterns with * and **; - is standard input.", Arity = ArgumentArity.OneOrMore };
+        var output = new Option<string>("--out", "-o") { Description = "The folder of the run; a run that was broken off goes on there.", HelpName = "FOLDER", Required = true };
+        var model = AttendCommand.ModelOption();
+        var keep = new Option<string>("--keep")
+        {
+            Description = $"What to keep of each text, with commas between: {string.Join(", ", CorpusOutputs.Names)}.",
+            DefaultValueFactory = _ => "profiles,received",
+            HelpName = "NAMES",
+        };
+        var top = new Option<int>("--top-k") { Description = "Keys kept of each query with --keep edges.", DefaultValueFactory = _ => 8 };
+        var heads = new Option<string?>("--heads") { Description = "Heads whose edges or whole matrices are kept, such as \"3.5,4.1\"; all when left out.", HelpName = "LAYER.HEAD" };
+        var method = new Option<string>("--method") { Description = "The method of --keep scores.", DefaultValueFactory = _ => "raw" };
+        method.OneOf([.. Methods.All.Select(m => m.Name)]);
+        var unit = new Option<string>("--unit") { Description = "The piece of running text that goes through the model as one.", DefaultValueFactory = _ => "paragraph" };
+        unit.OneOf(["paragraph", "sentence", "line"]);
+        var bytes = new Option<int>("--shard-bytes") { Description = "Text of one shard, in bytes.", DefaultValueFactory = _ => 1 << 16 };
+        var shard = new Option<string?>("--shard") { Description = "Only the shards i, i + n, i + 2n, ...: one of n machines.", HelpName = "i/n" };
+        var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 2 };
+        var command = new Command("run", "Run a corpus through a model into a folder of safetensors and JSON Lines.")
+        {
+            files, output, model, keep, top, heads, method, unit, bytes, shard, workers,
+        };
+        command.SetWork((parsed, cancellation) =>
+        {
+            var names = parsed.GetRequiredValue(keep).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            if (names.FirstOrDefault(name => !CorpusOutputs.Names.Contains(name)) is { } unknown)
+            {
+                throw new UsageException($"--keep takes {string.Join(", ", CorpusOutputs.Names)}; not '{unknown}'.");
+            }
+
+            var folder = Path.GetFullPath(parsed.GetRequiredValue(output));
+            using var loaded = AttendCommand.LoadModel(terminal, ModelLocator.Resolve(parsed.GetValue(model)), cancellation);
+            if (names.Contains("scores") && loaded.Info.Head is (HeadKind.None or HeadKind.MaskedLanguage or HeadKind.Discriminator or HeadKind.TokenClassification))
+            {
+                throw new CommandException(
+                    $"--keep scores explains the one output of each text: the next token, a class, an answer; {loaded.Info.Name} has no such output. --keep received says what its tokens attend to.");
+            }
+
+            var outputs = new CorpusOutputs
+            {
+                Keep = [.. CorpusOutputs.Names.Where(names.Contains)],
+                TopK = Positive(parsed.GetValue(top), "--top-k"),
+                Heads = Heads(parsed.GetValue(heads), loaded.Info),
+                Method = parsed.GetRequiredValue(method),
+                Unit = parsed.GetRequiredValue(unit),
+            };
+            CorpusFiles.Prepare(folder);
+            var spec = new RunSpec
+            {
+                Model = loaded.Info.Name,
+                Fingerprint = loaded.Info.Fingerprint,
+                Outputs = outputs,
+                ShardBytes = Positive(parsed.GetValue(bytes), "--shard-bytes"),
+                Documents = CorpusFiles.Find(parsed.GetRequiredValue(files), terminal, folder),
+            };
+            var run = CorpusRun.Open(folder, spec, cancellation);
+            RunSummary done;
+            using (var bar = new Progress(terminal, $"{run.Shards.Count} shards"))
+            {
+                done = run.Execute(loaded, Part(parsed.GetValue(shard)), Positive(parsed.GetValue(workers), "--workers"), bar, cancellation);
+            }
+
+            var summary = DisplayText.Clean(string.Create(CultureInfo.InvariantCulture,
+                $"{done.Written} shards written, {done.Present} were there: {done.Texts:N0} texts, {done.Tokens:N0} tokens, {done.Failed:N0} that could not be read, in {folder}\n"));
+            OutputFile.Write(terminal, null, stream => stream.Write(Encoding.UTF8.GetBytes(summary)));
+        });
+        return command;
+    }
+
+    private static int Positive(int value, string option) => value > 0 ? value : throw new UsageException($"{option} must be at least 1, not {value}.");
+
+    private static (int Index, int Count) Part(string? text)
+    {
+        if (text is null)
+        {
+            return (0, 1);
+        }
+
+        return text.Split('/') is [var index, var count]
+            && int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && i < n
+                ? (i, n)
+                : throw new UsageException($"--shard takes i/n with i from 0 to n - 1, such as 0/4; not '{text}'.");
+    }
+
+    private static string[] Heads(string? text, ModelInfo model)
+    {
+        var heads = (text ?? "").Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
+        foreach (var head in heads)
+        {
+            if (head.Split('.') is not [var layer, var index]
+                || !int.TryParse(layer, NumberStyles.None, CultureInfo.InvariantCulture, out var l) || !int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out var h)
+                || l >= model.Layers || h >= model.Heads)
+            {
+                throw new UsageException($"--heads takes LAYER.HEAD from 0.0 to {model.Layers - 1}.{model.Heads - 1}, not '{head}'.");
+            }
+        }
+
+        return heads;
+    }
+}

@@ -1,0 +1,329 @@
+using System.Globalization;
+using System.Text.Json;
+using AttentionLens.Analysis;
+using AttentionLens.Analysis.Outputs;
+using AttentionLens.Corpora;
+using AttentionLens.Models;
+using AttentionLens.Tokenization;
+
+namespace AttentionLens.Cli.Corpus;
+
+/// <summary>The texts of one shard and what was kept of each.</summary>
+internal sealed class ShardResult(IReadOnlyList<CorpusItem> items, IReadOnlyList<Action<SafetensorsWriter>?> tensors)
+{
+    public IReadOnlyList<CorpusItem> Items => items;
+
+    public long Tokens => items.Sum(item => (long)item.Tokens.Length);
+
+    public void WriteItems(Stream stream)
+    {
+        foreach (var item in items)
+        {
+            JsonSerializer.Serialize(stream, item, CorpusJson.Default.CorpusItem);
+            stream.Write("\n"u8);
+        }
+    }
+
+    public void WriteTensors(Stream stream, CancellationToken cancellation)
+    {
+        var writer = new SafetensorsWriter();
+        foreach (var add in tensors)
+        {
+            add?.Invoke(writer);
+        }
+
+        writer.WriteTo(stream, cancellation);
+    }
+}
+
+/// <summary>
+/// Computes a shard: reads its blocks, runs texts of like length in one pass, and keeps of each pass only what was asked for. A text that cannot be
+/// read becomes an item with an error; the rest goes on.
+/// </summary>
+internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
+{
+    /// <summary>Rows of one pass: enough to keep the matrix products busy, few enough that scratch and traces stay small.</summary>
+    private const int BatchTokens = 2048;
+
+    private readonly Method method = Methods.Named(outputs.Method);
+    private readonly (int Layer, int Head)[] heads = Parse(outputs.Heads, model.Info);
+    private readonly SegmentUnit unit = Enum.Parse<SegmentUnit>(outputs.Unit, ignoreCase: true);
+
+    public ShardResult Compute(IEnumerable<CorpusBlock> blocks, CancellationToken cancellation)
+    {
+        List<CorpusItem> items = [];
+        List<ModelInput?> inputs = [];
+        foreach (var block in blocks)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var document = DocumentFormats.For(null, block.Document, ReaderOptions.Default with { Unit = unit }).Read(CorpusPlan.Read(block));
+            foreach (var segment in document.Segments)
+            {
+                var (item, input) = Encode(items.Count, block, segment, cancellation);
+                items.Add(item);
+                inputs.Add(input);
+            }
+        }
+
+        var tensors = new Action<SafetensorsWriter>?[items.Count];
+        foreach (var batch in Batches(inputs))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Run(batch, items, inputs, tensors, cancellation);
+        }
+
+        return new ShardResult(items, tensors);
+    }
+
+    private Keep Needs => (outputs.Keep.Contains("hidden") ? Keep.HiddenStates : Keep.Attention);
+
+    private void Run(int[] batch, List<CorpusItem> items, List<ModelInput?> inputs, Action<SafetensorsWriter>?[] tensors, CancellationToken cancellation)
+    {
+        ModelInput[] texts = [.. batch.Select(i => inputs[i]!)]; // only texts with an input are in batches
+        try
+        {
+            // A text longer than the window is read in overlapping windows, alone.
+            IReadOnlyList<AttentionTrace> traces = texts is [var single] && single.InputIds.Length > model.Info.MaxPositions
+                ? [model.ForwardLong(single, Windows(items[batch[0]]), Needs, cancellation)]
+                : model.ForwardBatch(texts, Needs, cancellation);
+            for (var i = 0; i < batch.Length; i++)
+            {
+                tensors[batch[i]] = Kept(items[batch[i]].Item, traces[i], cancellation);
+            }
+        }
+        catch (Exception error) when (error is ModelException or MethodException)
+        {
+            if (batch.Length > 1)
+            {
+                // One of them is to blame; the others must not suffer.
+                foreach (var one in batch)
+                {
+                    Run([one], items, inputs, tensors, cancellation);
+                }
+
+                return;
+            }
+
+            items[batch[0]] = items[batch[0]] with { Error = error.Message };
+        }
+    }
+
+    /// <summary>What is kept of a pass, as arrays: the trace itself goes.</summary>
+    private Action<SafetensorsWriter> Kept(int item, AttentionTrace trace, CancellationToken cancellation)
+    {
+        List<(string Name, int[] Shape, float[] Values)> floats = [];
+        List<(string Name, int[] Values)> integers = [("input_ids", trace.Input.InputIds)];
+        if (trace.Input.DecoderInputIds is { } decoder)
+        {
+            integers.Add(("decoder_input_ids", decoder));
+        }
+
+        foreach (var stack in trace.Stacks)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var prefix = trace.Stacks.Count == 1 ? "" : stack.Kind.ToString().ToLowerInvariant() + "_";
+            if (outputs.Keep.Contains("profiles"))
+            {
+                floats.Add((prefix + "profiles", [stack.Layers, stack.Heads, 9], Profiles(stack)));
+            }
+
+            if (outputs.Keep.Contains("received") || outputs.Keep.Contains("edges") || outputs.Keep.Contains("heads"))
+            {
+                Weights(stack, prefix, floats, integers);
+            }
+
+            if (outputs.Keep.Contains("hidden"))
+            {
+                var state = stack.HiddenState(stack.HiddenStates - 1);
+                floats.Add((prefix + "hidden", [stack.Queries, state.Length / stack.Queries], state.ToArray()));
+            }
+        }
+
+        if (outputs.Keep.Contains("scores"))
+        {
+            var target = OutputTarget.Of(model, trace.Input, default, cancellation);
+            var scores = TokenScores.Of(method, model, target, null, null, cancellation);
+            floats.Add(("scores", [scores.Source.Length], scores.Source));
+            if (scores.Target.Length > 0)
+            {
+                floats.Add(("target_scores", [scores.Target.Length], scores.Target));
+            }
+        }
+
+        return writer =>
+        {
+            foreach (var (name, values) in integers)
+            {
+                writer.Add(string.Create(CultureInfo.InvariantCulture, $"{item}.{name}"), values);
+            }
+
+            foreach (var (name, shape, values) in floats)
+            {
+                writer.Add(string.Create(CultureInfo.InvariantCulture, $"{item}.{name}"), shape, span => values.CopyTo(span));
+            }
+        };
+    }
+
+    private static float[] Profiles(AttentionStack stack)
+    {
+        List<float> values = [];
+        for (var layer = 0; layer < stack.Layers; layer++)
+        {
+            for (var head = 0; head < stack.Heads; head++)
+            {
+                var p = stack.Profile(layer, head);
+                values.AddRange([p.Entropy, p.NormalizedEntropy, p.Max, p.MeanDistance, p.First, p.Separators, p.Previous, p.Next, p.Same]);
+            }
+        }
+
+        return [.. values];
+    }
+
+    private void Weights(AttentionStack stack, string prefix, List<(string Name, int[] Shape, float[] Values)> floats, List<(string Name, int[] Values)> integers)
+    {
+        var (queries, keys) = (stack.Queries, stack.Keys);
+        var top = Math.Min(outputs.TopK, keys);
+        var received = new float[stack.Layers * stack.Heads * keys];
+        var chosen = heads.Where(h => h.Layer < stack.Layers && h.Head < stack.Heads).ToArray();
+        var edgeKeys = new int[chosen.Length * queries * top];
+        var edgeWeights = new float[edgeKeys.Length];
+        var matrix = new float[queries * keys];
+        var order = new int[keys];
+        for (var layer = 0; layer < stack.Layers; layer++)
+        {
+            for (var head = 0; head < stack.Heads; head++)
+            {
+                var at = Array.IndexOf(chosen, (layer, head));
+                if (at < 0 && !outputs.Keep.Contains("received"))
+                {
+                    continue;
+                }
+
+                stack.Head(layer, head, matrix);
+                var mean = received.AsSpan(((layer * stack.Heads) + head) * keys, keys);
+                for (var query = 0; query < queries; query++)
+                {
+                    var row = matrix.AsSpan(query * keys, keys);
+                    for (var key = 0; key < keys; key++)
+                    {
+                        mean[key] += row[key] / queries;
+                    }
+
+                    if (at >= 0 && outputs.Keep.Contains("edges"))
+                    {
+                        Top(row, order, edgeKeys.AsSpan(((at * queries) + query) * top, top), edgeWeights.AsSpan(((at * queries) + query) * top, top));
+                    }
+                }
+
+                if (at >= 0 && outputs.Keep.Contains("heads"))
+                {
+                    floats.Add((string.Create(CultureInfo.InvariantCulture, $"{prefix}attention.{layer}.{head}"), [queries, keys], [.. matrix]));
+                }
+            }
+        }
+
+        if (outputs.Keep.Contains("received"))
+        {
+            floats.Add((prefix + "received", [stack.Layers, stack.Heads, keys], received));
+        }
+
+        if (outputs.Keep.Contains("edges"))
+        {
+            integers.Add((prefix + "edge_keys", edgeKeys));
+            floats.Add((prefix + "edge_weights", [chosen.Length, queries, top], edgeWeights));
+        }
+    }
+
+    /// <summary>The largest weights, largest first, equal ones by position.</summary>
+    private static void Top(ReadOnlySpan<float> row, int[] order, Span<int> keys, Span<float> weights)
+    {
+        for (var i = 0; i < order.Length; i++)
+        {
+            order[i] = i;
+        }
+
+        var values = row.ToArray();
+        Array.Sort(order, (a, b) => values[b].CompareTo(values[a]) is not 0 and var by ? by : a.CompareTo(b));
+        for (var i = 0; i < keys.Length; i++)
+        {
+            (keys[i], weights[i]) = (order[i], values[order[i]]);
+        }
+    }
+
+    private (CorpusItem Item, ModelInput? Input) Encode(int number, CorpusBlock block, Segment segment, CancellationToken cancellation)
+    {
+        var item = new CorpusItem(
+            number, block.Document, block.FirstChar + segment.Start, block.FirstChar + segment.End, segment.Name, segment.Pair is not null, [], [], null);
+        try
+        {
+            var tokenizer = model.Tokenizer ?? throw new ModelException(model.TokenizerProblem ?? $"{model.Info.Name} reads no text.");
+            var crossed = model.Info.Kind == ModelKind.EncoderDecoder;
+            var source = tokenizer.Encode(segment.Text, crossed ? null : segment.Pair?.Text, cancellation: cancellation);
+            if (!source.Tokens.Any(token => !token.Special))
+            {
+                return (item with { Error = "There is no text here that the model reads as tokens." }, null);
+            }
+
+            int[]? target = null;
+            if (crossed)
+            {
+                int[] start = model.Info.DecoderStartToken is { } first ? [first] : [];
+                target = segment.Pair is { } pair ? [.. start, .. tokenizer.Encode(pair.Text, cancellation: cancellation).Ids()] : start;
+            }
+
+            var types = source.TypeIds();
+            item = item with
+            {
+                Tokens = [.. source.Tokens.Select(token => token.Text)],
+                Ranges = [.. source.Tokens.SelectMany(token => token.Special || token.Sequence != 0
+                    ? new long[] { -1, -1 }
+                    : [block.FirstChar + segment.Map.ToDocument(token.Start, token.End).Start, block.FirstChar + segment.Map.ToDocument(token.Start, token.End).End])],
+            };
+            return (item, new ModelInput { InputIds = source.Ids(), TokenTypeIds = types.Any(type => type != 0) ? types : null, DecoderInputIds = target });
+        }
+        catch (Exception error) when (error is ModelException or TokenizerException)
+        {
+            return (item with { Error = error.Message }, null);
+        }
+    }
+
+    /// <summary>Texts of like length together, the longest first; the batches follow from the lengths alone.</summary>
+    private IEnumerable<int[]> Batches(List<ModelInput?> inputs)
+    {
+        var order = Enumerable.Range(0, inputs.Count).Where(i => inputs[i] is not null).OrderByDescending(Length).ThenBy(i => i).ToArray();
+        for (var from = 0; from < order.Length;)
+        {
+            var to = from + 1;
+            for (var tokens = Length(order[from]); to < order.Length && tokens + Length(order[to]) <= BatchTokens && Length(order[from]) <= model.Info.MaxPositions; to++)
+            {
+                tokens += Length(order[to]);
+            }
+
+            yield return order[from..to];
+            from = to;
+        }
+
+        int Length(int i) => inputs[i]!.InputIds.Length + (inputs[i]!.DecoderInputIds?.Length ?? 0); // filtered above
+    }
+
+    private static Windowing Windows(CorpusItem item)
+    {
+        var prefix = 0;
+        while (prefix < item.Tokens.Length && item.Ranges[2 * prefix] < 0)
+        {
+            prefix++;
+        }
+
+        var suffix = 0;
+        while (suffix < item.Tokens.Length - prefix && item.Ranges[2 * (item.Tokens.Length - 1 - suffix)] < 0)
+        {
+            suffix++;
+        }
+
+        return new Windowing { Prefix = prefix, Suffix = suffix };
+    }
+
+    private static (int Layer, int Head)[] Parse(string[] names, ModelInfo info) => names.Length == 0
+        ? [.. Enumerable.Range(0, Math.Max(info.Layers, info.DecoderLayers)).SelectMany(layer => Enumerable.Range(0, Math.Max(info.Heads, info.DecoderHeads)).Select(head => (layer, head)))]
+        : [.. names.Select(name => name.Split('.')).Select(parts => (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture)))];
+}
