@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using AttentionLens.Analysis;
 using AttentionLens.Cli.Text;
-using AttentionLens.Corpora;
 using AttentionLens.Models;
 
 namespace AttentionLens.Cli.Corpus;
