@@ -1,5 +1,4 @@
 using System.Text;
-using AttentionLens.Corpora;
 using CsCheck;
 
 namespace AttentionLens.Corpora.Tests;
