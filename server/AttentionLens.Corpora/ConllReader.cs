@@ -12,6 +12,9 @@ public sealed class ConllReader(bool? universal = null) : DocumentReader
 
     public override string Name => universal == true ? "CoNLL-U" : "CoNLL";
 
+    /// <summary>When the kind is to be seen from the first line, a part from the middle could show another one.</summary>
+    public override Seam Seam => universal is null ? Seam.None : Seam.BlankLine;
+
     public override SegmentedDocument Read(string text)
     {
         var problems = new Problems();

@@ -8,6 +8,16 @@ public enum SegmentUnit
     Line,
 }
 
+/// <summary>Where a document can be cut so that each part reads as it does in the whole.</summary>
+public enum Seam
+{
+    /// <summary>Nowhere: what a place means depends on what stands far before it (an open quote, an open tag).</summary>
+    None,
+
+    Line,
+    BlankLine,
+}
+
 /// <summary>
 /// Turns a document into segments. Readers never throw on malformed input: what cannot be read is a problem with its
 /// place, and everything around it is still read. Cost is linear in the text.
@@ -18,6 +28,11 @@ public abstract class DocumentReader
     public abstract string Name { get; }
 
     public abstract SegmentedDocument Read(string text);
+
+    public virtual Seam Seam => Seam.None;
+
+    /// <summary>False for a segment which says that the document is not what its name promised, so that its parts must not be read alone.</summary>
+    public virtual bool ReadsAlone(Segment segment) => true;
 }
 
 /// <summary>The segments of one version of a document in document order, and what was wrong in it.</summary>

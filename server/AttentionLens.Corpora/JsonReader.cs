@@ -14,6 +14,8 @@ public sealed class JsonReader(ReaderOptions options, bool lines) : DocumentRead
 
     public override string Name => lines ? "JSON Lines" : "JSON";
 
+    public override Seam Seam => lines ? Seam.Line : Seam.None;
+
     public override SegmentedDocument Read(string text)
     {
         var parser = new Parser(text, options);

@@ -24,6 +24,9 @@ public sealed class OffsetMap
     /// <summary>The map of a verbatim slice: offset i of the text is offset start + i of the document.</summary>
     public static OffsetMap Verbatim(int start, int length) => new([new Run(0, start, length)], length);
 
+    /// <summary>The map when the document holds <paramref name="by"/> code units more before the text.</summary>
+    public OffsetMap Moved(int by) => new(Array.ConvertAll(_runs, run => run with { Document = run.Document + by }), _length);
+
     /// <summary>
     /// The document range of text[start, end), from its first to its last character that has one. Characters that were
     /// inserted by the reader are left out at both ends; a range of nothing else, or an empty one, gives an empty range.

@@ -11,6 +11,11 @@ public sealed class PlainTextReader(ReaderOptions options, bool isCode = false) 
 
     public override string Name => isCode ? "source code" : "plain text";
 
+    public override Seam Seam => Seam.BlankLine;
+
+    /// <summary>Parallel text and CoNLL are known by how they begin, which a part from the middle does not show.</summary>
+    public override bool ReadsAlone(Segment segment) => segment is { Pair: null, Name: null, Map.IsVerbatim: true };
+
     public override SegmentedDocument Read(string text)
     {
         if (!isCode && ConllReader.Sniff(text))

@@ -55,6 +55,9 @@ public sealed class Segment
     /// <summary>What the format calls this piece: a field or column name, an element name, a sentence id.</summary>
     public string? Name { get; init; }
 
+    /// <summary>The same text in a document that holds <paramref name="by"/> code units more before it.</summary>
+    public Segment Moved(int by) => new(Text, Start + by, End + by, Map.Moved(by)) { Pair = Pair?.Moved(by), PairKind = PairKind, Name = Name };
+
     /// <summary>True when the document offset lies in this text or at its end.</summary>
     public bool Contains(int offset) => Start <= offset && offset <= End;
 

@@ -11,6 +11,7 @@ using AttentionLens.LanguageServer.Features.ExecuteCommand;
 using AttentionLens.LanguageServer.Features.Hover;
 using AttentionLens.LanguageServer.Features.InlayHint;
 using AttentionLens.LanguageServer.Features.ModelManager;
+using AttentionLens.LanguageServer.Features.ShowMessage;
 using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Lifecycle;
@@ -32,8 +33,16 @@ internal sealed class LanguageServer : IDisposable
     private readonly ByteCache<object, object> cache = new(Megabytes(ServerSettings.Default.CacheMegabytes));
     private readonly ProgressService progress;
     private readonly ModelHost models;
+    private readonly UserMessages messages;
     private readonly HoverHandler hover;
     private ServerState state = ServerState.Empty;
+
+    /// <summary>
+    /// What <c>initialize</c> said. A change of the configuration says the rest: clients that have only initialization options send an empty one
+    /// after them (Eglot does), and must not lose them by that.
+    /// </summary>
+    private ServerSettings initialSettings = ServerSettings.Default;
+
     private bool refreshCodeLenses;
     private bool refreshInlayHints;
     private bool refreshDiagnostics;
@@ -44,9 +53,10 @@ internal sealed class LanguageServer : IDisposable
         connection = new JsonRpcConnection(input, output, log) { Admit = lifecycle.Admit };
         parents = new ParentWatch(connection, log);
         progress = new ProgressService(connection, options.Time);
+        messages = new UserMessages(connection);
         models = new ModelHost(options.Loader, progress.Begin, options.Time, log);
         models.Changed += SendStatus;
-        var attention = new AttentionService(models, new TraceService(lane, cache, progress.Begin), cache, log);
+        var attention = new AttentionService(models, new TraceService(lane, cache, progress.Begin), cache, messages, log);
         hover = new HoverHandler(attention);
         var custom = new AttentionHandlers(attention);
         if (options.ClientProcessId is { } parent)
@@ -130,7 +140,9 @@ internal sealed class LanguageServer : IDisposable
         refreshDiagnostics = workspace?.Diagnostics?.RefreshSupport == true;
         // An absent list is an old client, and those show Markdown.
         hover.PlainText = request.Capabilities?.TextDocument?.Hover?.ContentFormat is { Length: > 0 } formats && !formats.Contains("markdown");
-        state = state with { Settings = ReadSettings(request.InitializationOptions) };
+        initialSettings = ReadSettings(request.InitializationOptions);
+        state = state with { Settings = initialSettings };
+        messages.Wanted = state.Settings.ShowMessages;
         cache.Resize(Megabytes(state.Settings.CacheMegabytes));
         models.Choose(state.Settings.Model);
         string version = typeof(LanguageServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
@@ -159,6 +171,7 @@ internal sealed class LanguageServer : IDisposable
     {
         ServerSettings before = state.Settings;
         state = state with { Settings = ReadSettings(settings) };
+        messages.Wanted = state.Settings.ShowMessages;
         bool shown = (before.CodeLens, before.Layer, before.Head) != (state.Settings.CodeLens, state.Settings.Layer, state.Settings.Head);
         _ = RefreshAsync("workspace/codeLens/refresh", refreshCodeLenses && shown);
         _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && before != state.Settings);
@@ -167,7 +180,7 @@ internal sealed class LanguageServer : IDisposable
         models.Choose(state.Settings.Model);
     }
 
-    private ServerSettings ReadSettings(System.Text.Json.JsonElement json) => ServerSettings.Read(json, (name, problem) => log.BadSetting(name, problem));
+    private ServerSettings ReadSettings(System.Text.Json.JsonElement json) => ServerSettings.Read(json, initialSettings, (name, problem) => log.BadSetting(name, problem));
 
     private Func<CancellationToken, Task<TextRange?>> Execute(ExecuteCommandParams request)
     {
@@ -182,7 +195,7 @@ internal sealed class LanguageServer : IDisposable
     private void Open(IEnumerable<TextDocumentItem> items)
     {
         foreach (TextDocumentItem item in items)
-            state = state with { Documents = state.Documents.SetItem(item.Uri, new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, item.Text)) };
+            state = state with { Documents = state.Documents.SetItem(item.Uri, new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, new DocumentText(item.Text))) };
     }
 
     private void Close(IEnumerable<TextDocumentIdentifier> items)
@@ -246,7 +259,16 @@ internal sealed class LanguageServer : IDisposable
         _ = RefreshAsync("workspace/diagnostic/refresh", refreshDiagnostics && loaded);
         _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && loaded && state.Settings.InlayHints);
         ModelSummary? model = models.Info is { } info ? AttentionHandlers.Summary(info) : null;
-        string? problem = models.Problem;
+        string? problem = null;
+        if (models.Failure is { } failure)
+        {
+            problem = ModelHost.Explain(failure);
+            messages.LoadFailed(failure);
+        }
+        else if (loaded)
+        {
+            messages.Mended();
+        }
         connection.NotifyLatest(
             "status", "attentionLens/status", new StatusParams(problem is null ? "ok" : "error", models.Loading, problem, model),
             AttentionJson.Default.StatusParams);

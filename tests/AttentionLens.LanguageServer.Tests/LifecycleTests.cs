@@ -100,6 +100,24 @@ public sealed class LifecycleTests
         }
     }
 
+    [Theory]
+    [InlineData("""{"settings":{}}""")]
+    [InlineData("""{"settings":null}""")]
+    [InlineData("""{"settings":{"attentionLens":{"segment":"line","layer":null}}}""")]
+    [InlineData("{}")]
+    public async Task A_configuration_that_says_less_leaves_the_initialization_options_as_they_are(string configuration)
+    {
+        (TestClient client, _) = await TestClient.StartAsync(settings: JsonNode.Parse("""{"layer":1}"""));
+        await using (client)
+        {
+            await client.Open("one two");
+            await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse("""{"settings":{"layer":2}}""")!);
+            Assert.Contains("layer 2", (string)(await client.Request("textDocument/hover", TestClient.At(0, 1)))["contents"]!["value"]!, StringComparison.Ordinal);
+            await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse(configuration)!);
+            Assert.Contains("layer 1", (string)(await client.Request("textDocument/hover", TestClient.At(0, 1)))["contents"]!["value"]!, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task Wrong_settings_keep_their_defaults_and_are_logged()
     {

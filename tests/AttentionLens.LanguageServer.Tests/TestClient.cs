@@ -126,6 +126,26 @@ internal sealed class TestClient : IAsyncDisposable
         }
     }
 
+    /// <summary>The notifications that have not been looked at, up to one of a method that fits.</summary>
+    public async Task<List<JsonNode>> Until(string method, Func<JsonNode, bool> fits)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        var seen = new List<JsonNode>();
+        do
+            seen.Add(await notifications.Reader.ReadAsync(patience.Token));
+        while ((string?)seen[^1]["method"] != method || !fits(seen[^1]["params"]!));
+        return seen;
+    }
+
+    /// <summary>The notifications that came before the last answer and have not been looked at.</summary>
+    public List<JsonNode> Seen()
+    {
+        var seen = new List<JsonNode>();
+        while (notifications.Reader.TryRead(out JsonNode? message))
+            seen.Add(message);
+        return seen;
+    }
+
     public async Task<int> ShutdownAsync()
     {
         await Request("shutdown", null);

@@ -43,7 +43,7 @@ internal sealed record DocumentPairs
         {
             // Names alone prove nothing: parallel files have the same number of lines.
             if (!Links.ContainsKey(other.Uri) && ParallelFiles.IsSource(other.Uri, document.Uri) is { } isSource
-                && document.Lines.Count == other.Lines.Count && document.IsRunningText && other.IsRunningText)
+                && document.Text.LineCount == other.Text.LineCount && document.IsRunningText && other.IsRunningText)
                 return new Partner(other, isSource);
         }
         return null;

@@ -21,20 +21,22 @@ internal sealed record ServerSettings
     public bool CodeLens { get; init; }
     public bool InlayHints { get; init; }
 
+    /// <summary>Whether to tell the user by <c>window/showMessage</c> what the user can mend.</summary>
+    public bool ShowMessages { get; init; } = true;
+
     /// <summary>Commands that the client can run when a lens or an action names them. Other editors have none.</summary>
     public IReadOnlyList<string> ClientCommands { get; init; } = [];
 
     /// <summary>
-    /// Reads the section, or an object that holds it. A value that makes no sense keeps its default and is reported: one bad setting must not
-    /// cost the user the server.
+    /// Reads the section, or an object that holds it. What it does not name stays as it is in <paramref name="settings"/>, and so does what makes
+    /// no sense, which is reported: one bad setting must not cost the user the server.
     /// </summary>
-    public static ServerSettings Read(JsonElement json, Action<string, string> problem)
+    public static ServerSettings Read(JsonElement json, ServerSettings settings, Action<string, string> problem)
     {
         if (json.ValueKind == JsonValueKind.Object && json.TryGetProperty("attentionLens", out JsonElement section))
             json = section;
         if (json.ValueKind != JsonValueKind.Object)
-            return Default;
-        ServerSettings settings = Default;
+            return settings;
         foreach (JsonProperty property in json.EnumerateObject())
         {
             JsonElement value = property.Value;
@@ -55,6 +57,7 @@ internal sealed record ServerSettings
                         settings with { HoverTop = InRange(top, 1, 50) },
                     "codeLens" => settings with { CodeLens = value.GetBoolean() },
                     "inlayHints" => settings with { InlayHints = value.GetBoolean() },
+                    "showMessages" => settings with { ShowMessages = value.GetBoolean() },
                     "clientCommands" => settings with { ClientCommands = Strings(value) },
                     "pairSeparator" => settings with { Reader = settings.Reader with { PairSeparator = value.GetString() is { Length: > 0 } text ? text : null } },
                     "pairKind" => settings with { Reader = settings.Reader with { PairKind = Choice<PairKind>(value) } },

@@ -46,7 +46,7 @@ public sealed class EditorFeatureTests
     public async Task There_is_one_lens_a_segment_and_none_without_a_command_to_run()
     {
         (TestClient client, TestModel model) = await TestClient.StartAsync(
-            settings: JsonNode.Parse("""{"codeLens":true,"layer":1,"head":2,"clientCommands":["attentionLens.openHeatmap"]}"""));
+            settings: JsonNode.Parse("""{"codeLens":true,"layer":1,"head":2,"clientCommands":["attentionLens.openHeadView"]}"""));
         await using (client)
         {
             await client.Open(Story);

@@ -36,6 +36,81 @@ public sealed class ModelHostTests
     }
 
     [Theory]
+    [InlineData("missing", "No model here. Put it there, or name another one")]
+    [InlineData("broken", "No tensors in it. Name another model")]
+    [InlineData("unreadable", "The model cannot be read: denied. Name another model")]
+    [InlineData("memory", "There is not enough memory for this model and text; choose a smaller model")]
+    public async Task What_the_user_can_mend_is_shown_once_with_what_to_do_and_again_when_it_is_news(string kind, string expected)
+    {
+        var clock = new ManualClock();
+        bool there = false;
+        var loader = new TestLoader(_ => there ? new TestModel("bert") : throw kind switch
+        {
+            "missing" => (Exception)new ModelMissingException("No model here."),
+            "broken" => new ModelException("No tensors in it."),
+            "unreadable" => new IOException("denied."),
+            _ => new OutOfMemoryException(),
+        });
+        await using var client = new TestClient(loader, clock);
+        await client.InitializeAsync();
+        await client.Open("some text");
+        await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+        List<JsonNode> seen = await client.Until("attentionLens/status", static p => (string?)p["health"] == "error");
+        for (int question = 0; question < 2; question++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(2)); // each question tries anew
+            await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+        }
+        Assert.Equal(3, loader.Loads);
+        there = true;
+        clock.Advance(TimeSpan.FromSeconds(2));
+        await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+        seen.AddRange(await client.Until("attentionLens/status", static p => p["model"] is not null));
+        Assert.Single(Shown(seen));
+        there = false;
+        await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse("""{"settings":{"model":"other"}}""")!);
+        await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+        seen.AddRange(await client.Until("attentionLens/status", static p => (string?)p["health"] == "error"));
+        Assert.Equal(2, Shown(seen).Length);
+        Assert.All(Shown(seen), message => Assert.StartsWith($"AttentionLens: {expected}", (string?)message["message"], StringComparison.Ordinal));
+        Assert.All(Shown(seen), static message => Assert.Equal(1, (int)message["type"]!));
+    }
+
+    private static JsonNode[] Shown(List<JsonNode> messages) => [.. messages.Where(static m => (string?)m["method"] == "window/showMessage").Select(static m => m["params"]!)];
+
+    [Fact]
+    public async Task What_nobody_can_mend_is_not_shown_and_a_client_may_tell_by_itself()
+    {
+        foreach ((Exception failure, string settings) in new (Exception, string)[]
+        {
+            (new InvalidOperationException("a defect"), "{}"),
+            (new OperationCanceledException(), "{}"),
+            (new ModelMissingException("No model here."), """{"showMessages":false}"""),
+        })
+        {
+            await using var client = new TestClient(new TestLoader(_ => throw failure));
+            await client.InitializeAsync(JsonNode.Parse(settings));
+            await client.Open("some text");
+            Assert.NotEqual("ok", (string?)(await client.Request("attentionLens/tints", TestClient.Tints(0, 0)))["status"]);
+            Assert.Empty(Shown(await client.Until("attentionLens/status", static p => (string?)p["health"] == "error" && !(bool)p["busy"]!)));
+        }
+    }
+
+    [Fact]
+    public async Task Too_little_memory_for_one_text_is_shown_once()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open("some text\n\nother text");
+            model.Fail = static _ => new OutOfMemoryException();
+            for (int line = 0; line < 3; line += 2)
+                Assert.Equal("failed", (string?)(await client.Request("attentionLens/tints", TestClient.Tints(line, 0)))["status"]);
+            Assert.Contains("shorter segment", (string?)Assert.Single(Shown(client.Seen()))["message"], StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
     [InlineData("model")]
     [InlineData("memory")]
     [InlineData("bug")]

@@ -236,8 +236,8 @@ internal sealed class AttentionHandlers(AttentionService service)
     {
         Token[] queries = attention.Queries(stack);
         if (request.Pinned && attention.Document.Pin is { } pin && attention.TokensIn(queries, pin.Start, pin.End) is { Length: > 0 } held)
-            return new TintQuery("row", held, attention.Document.Lines.Range(pin.Start, pin.End), Pinned: true);
-        LineIndex lines = attention.Document.Lines;
+            return new TintQuery("row", held, attention.Document.Text.Range(pin.Start, pin.End), Pinned: true);
+        DocumentText lines = attention.Document.Text;
         if (request.Query is { } asked && attention.TokensIn(queries, lines.Offset(asked.Start), lines.Offset(asked.End)) is { Length: > 0 } several)
             return new TintQuery("row", several, asked);
         if (request.Position is not { } position)

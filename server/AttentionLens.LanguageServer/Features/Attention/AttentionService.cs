@@ -1,6 +1,7 @@
 using AttentionLens.Analysis;
 using AttentionLens.Corpora;
 using AttentionLens.LanguageServer.Documents;
+using AttentionLens.LanguageServer.Features.ShowMessage;
 using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.LanguageServer.Scheduling;
 using AttentionLens.Models;
@@ -12,7 +13,7 @@ namespace AttentionLens.LanguageServer.Features.Attention;
 internal readonly record struct Weighing(AttentionStack Stack, Method Method, HeadSelection Selection);
 
 /// <summary>From a place in a document to its attention: segment, tokens, trace, and the matrix of a selection of heads.</summary>
-internal sealed class AttentionService(ModelHost models, TraceService traces, ByteCache<object, object> cache, ILogger log)
+internal sealed class AttentionService(ModelHost models, TraceService traces, ByteCache<object, object> cache, UserMessages messages, ILogger log)
 {
     public ModelHost Models => models;
 
@@ -38,7 +39,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         if (segment.Text.Contains('\0', StringComparison.Ordinal) || segment.Pair?.Text.Contains('\0', StringComparison.Ordinal) == true)
             throw new AttentionException(AttentionStatus.Failed, "The text holds NUL characters: this looks like a binary file, not text.");
         HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
-        int at = document.Lines.Offset(focus ?? scope.Range.Start);
+        int at = document.Text.Offset(focus ?? scope.Range.Start);
         int inText = segment != own && other?.IsSource == true ? 0 : at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
         EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, scope.Generate, cancellation);
         var question = new Question(method, document.Uri, document.Version);
@@ -61,10 +62,10 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         if (scope.Range.Start != scope.Range.End || own.Pair is not null || state.PartnerOf(document) is not { } partner)
             return null;
-        int line = document.Lines.Position(own.Start).Line;
-        if (line >= partner.Document.Lines.Count)
+        int line = document.Text.Position(own.Start).Line;
+        if (line >= partner.Document.Text.LineCount)
             return null;
-        OffsetRange there = partner.Document.Lines.Line(line);
+        OffsetRange there = partner.Document.Text.Line(line);
         return partner.Document.SegmentAt(state.ReaderOf(partner.Document), there.Start) is { } text ? (text, partner.Document, partner.IsSource) : null;
     }
 
@@ -73,7 +74,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
 
     private static Segment Read(ServerState state, DocumentSnapshot document, TextRange range)
     {
-        int start = document.Lines.Offset(range.Start), end = document.Lines.Offset(range.End);
+        int start = document.Text.Offset(range.Start), end = document.Text.Offset(range.End);
         return start < end ? Selected(document, start, end) : At(document, state.ReaderOf(document), start);
     }
 
@@ -119,6 +120,9 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
                 return (known.Status, known.Message);
             case ModelMissingException:
                 return (AttentionStatus.ModelMissing, failure.Message);
+            case OutOfMemoryException:
+                messages.NoMemory(failure);
+                goto default;
             default:
                 if (failure is not (ModelException or Tokenization.TokenizerException or MethodException or OperationCanceledException))
                     log.Failed(failure, method);
@@ -194,7 +198,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     private static Segment Selected(DocumentSnapshot document, int start, int end)
     {
         (start, end) = document.WholeCharacters(start, end);
-        return new Segment(document.Text, start, end);
+        return new Segment(document.Text.Slice(start, end), start, end, OffsetMap.Verbatim(start, end - start));
     }
 
     private static Segment At(DocumentSnapshot document, ReaderOptions options, int offset) =>

@@ -142,8 +142,8 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
         }
     }
 
-    /// <summary>Why there is no model, in one sentence; null while there is or may be one.</summary>
-    public string? Problem => Last?.Result.Task.Exception?.InnerException is { } failure ? Explain(failure) : null;
+    /// <summary>Why there is no model; null while there is or may be one.</summary>
+    public Exception? Failure => Last?.Result.Task.Exception?.InnerException;
 
     private Attempt? Last
     {

@@ -23,7 +23,7 @@ internal sealed record SegmentAttention(
         get
         {
             Segment own = Part(Elsewhere?.IsSource == true ? 1 : 0);
-            return Document.Lines.Range(own.Start, own.End);
+            return Document.Text.Range(own.Start, own.End);
         }
     }
 
@@ -35,7 +35,7 @@ internal sealed record SegmentAttention(
             if (Elsewhere is not var (document, isSource))
                 return null;
             Segment other = Part(isSource ? 0 : 1);
-            return new PairedText(document.Uri, document.Version, document.Lines.Range(other.Start, other.End), isSource);
+            return new PairedText(document.Uri, document.Version, document.Text.Range(other.Start, other.End), isSource);
         }
     }
 
@@ -98,7 +98,7 @@ internal sealed record SegmentAttention(
         (int start, int end) = part.ToDocument(token.Start, Math.Min(token.End, part.Map.TextLength));
         // A byte-level token may be half of a character; what is painted is the whole one.
         (start, end) = document.WholeCharacters(start, end);
-        return start < end ? document.Lines.Range(start, end) : null;
+        return start < end ? document.Text.Range(start, end) : null;
     }
 
     /// <summary>The text of a token as the document has it; the vocabulary's spelling for a special one.</summary>

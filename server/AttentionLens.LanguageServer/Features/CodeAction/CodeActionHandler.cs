@@ -21,7 +21,7 @@ internal static class CodeActionHandler
     [
         ("attentionLens.compareWithPinned", "Compare attention with the pinned query", true),
         ("attentionLens.annotate", "Annotate with attention as evidence", false),
-        (CodeLensHandler.OpenCommand, "Open the attention heatmap", false),
+        ("attentionLens.openHeatmap", "Open the attention heatmap", false),
     ];
 
     public static Task<CodeActionItem[]?> HandleAsync(CodeActionParams request, ServerState state, CancellationToken cancellation)
@@ -30,14 +30,14 @@ internal static class CodeActionHandler
         if (request.Context.TriggerKind == 2 || request.Context.Only is { } only && !only.Any(static kind => Kind == kind || kind.Length == 0)
             || !state.Documents.TryGetValue(request.TextDocument.Uri, out DocumentSnapshot? document))
             return Task.FromResult<CodeActionItem[]?>(null);
-        int start = document.Lines.Offset(request.Range.Start), end = document.Lines.Offset(request.Range.End);
+        int start = document.Text.Offset(request.Range.Start), end = document.Text.Offset(request.Range.End);
         if (start == end)
             (start, end) = Word(document.Text, start);
         Segment? segment = document.SegmentAt(state.ReaderOf(document), start);
         var actions = new List<CodeActionItem>();
         if (segment is null || start == end)
             return Task.FromResult<CodeActionItem[]?>([]);
-        JsonElement place = CodeLensHandler.Argument(new PlaceArgument(document.Uri, document.Lines.Range(start, end)));
+        JsonElement place = CodeLensHandler.Argument(new PlaceArgument(document.Uri, document.Text.Range(start, end)));
         Add("Pin as attention query", DocumentCommands.Pin, place);
         if (document.Pin is not null)
             Add("Unpin the attention query", DocumentCommands.Unpin, JsonSerializer.SerializeToElement(new DocumentArgument(document.Uri), AttentionJson.Default.DocumentArgument));
@@ -52,7 +52,7 @@ internal static class CodeActionHandler
     }
 
     /// <summary>The run of letters, digits and marks around an offset; empty where there is none.</summary>
-    private static (int Start, int End) Word(string text, int at)
+    private static (int Start, int End) Word(DocumentText text, int at)
     {
         int start = at, end = at;
         while (start > 0 && IsPart(text[start - 1]))

@@ -11,7 +11,7 @@ namespace AttentionLens.LanguageServer.Features.CodeLens;
 internal static class CodeLensHandler
 {
     /// <summary>The client's command; without it a lens would have nothing to do.</summary>
-    public const string OpenCommand = "attentionLens.openHeatmap";
+    public const string OpenCommand = "attentionLens.openHeadView";
 
     /// <summary>An editor lays out every lens of a document; a corpus of a million lines would hang it.</summary>
     private const int MaxLenses = 1000;
@@ -26,7 +26,7 @@ internal static class CodeLensHandler
         foreach (Segment segment in document.Segments(state.ReaderOf(document)).Segments.Take(MaxLenses))
         {
             cancellation.ThrowIfCancellationRequested();
-            TextRange range = document.Lines.Range(segment.Start, segment.End);
+            TextRange range = document.Text.Range(segment.Start, segment.End);
             lenses.Add(new CodeLensItem(
                 new TextRange(range.Start, range.Start), new Command(title, OpenCommand, [Argument(new PlaceArgument(document.Uri, range))])));
         }

@@ -29,10 +29,12 @@ internal sealed class DiagnosticHandler(ModelHost models)
             CultureInfo.InvariantCulture, $"{document.Version}:{options.GetHashCode()}:{model?.Runner.Info.Fingerprint}");
         if (request.PreviousResultId == id)
             return Task.FromResult(new DiagnosticReport("unchanged", id));
+        // Editors ask at each keystroke; a document of megabytes is not read for an answer that is no longer wanted.
+        cancellation.ThrowIfCancellationRequested();
         SegmentedDocument segments = document.Segments(options);
         var items = new List<DiagnosticItem>();
         foreach (DocumentProblem problem in segments.Problems.Take(MaxOfAKind))
-            items.Add(new DiagnosticItem(document.Lines.Range(problem.Start, problem.End), 2, Source, "malformed", problem.Message));
+            items.Add(new DiagnosticItem(document.Text.Range(problem.Start, problem.End), 2, Source, "malformed", problem.Message));
         AddUndecodable(document, items);
         if (model is not null)
             AddTooLong(document, segments, model.Runner, items, cancellation);
@@ -42,17 +44,18 @@ internal sealed class DiagnosticHandler(ModelHost models)
     /// <summary>Editors put U+FFFD where bytes are no text in the encoding they read.</summary>
     private static void AddUndecodable(DocumentSnapshot document, List<DiagnosticItem> items)
     {
+        string text = document.Text.ToString();
         int at = 0;
         for (int found = 0; found < MaxOfAKind; found++)
         {
-            int step = document.Text.AsSpan(at).IndexOf('\ufffd');
+            int step = text.AsSpan(at).IndexOf('\ufffd');
             if (step < 0)
                 return;
             int start = at + step, end = start + 1;
-            while (end < document.Text.Length && document.Text[end] == '\ufffd')
+            while (end < text.Length && text[end] == '\ufffd')
                 end++;
             items.Add(new DiagnosticItem(
-                document.Lines.Range(start, end), 3, Source, "undecodable",
+                document.Text.Range(start, end), 3, Source, "undecodable",
                 "Bytes that are no text in this encoding stand here; the model sees replacement characters. Reopen the file with its own encoding."));
             at = end;
         }
@@ -80,7 +83,7 @@ internal sealed class DiagnosticHandler(ModelHost models)
             if (notice is null)
                 continue;
             items.Add(new DiagnosticItem(
-                document.Lines.Range(segment.Start, segment.Start), 3, Source, "window",
+                document.Text.Range(segment.Start, segment.Start), 3, Source, "window",
                 string.Create(CultureInfo.InvariantCulture, $"This segment is longer than the {model.Info.MaxPositions:N0} tokens that {model.Info.Name} reads at once; attention is shown for the part around the cursor. Sentences or lines as segments may fit.")));
             if (++found == MaxOfAKind)
                 return;

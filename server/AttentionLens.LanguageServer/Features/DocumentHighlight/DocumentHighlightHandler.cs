@@ -47,7 +47,7 @@ internal sealed class DocumentHighlightHandler(AttentionService service)
         Weighing weighing = AttentionService.Resolve(attention, request.View);
         AttentionStack stack = weighing.Stack;
         Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
-        int query = attention.TokenAt(queries, attention.Document.Lines.Offset(request.Position));
+        int query = attention.TokenAt(queries, attention.Document.Text.Offset(request.Position));
         if (query < 0)
             return null;
         float[] row = new float[stack.Keys];

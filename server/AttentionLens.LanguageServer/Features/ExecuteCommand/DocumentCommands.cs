@@ -46,11 +46,11 @@ internal static class DocumentCommands
 
     private static (ServerState State, TextRange? Pinned) SetPin(ServerState state, DocumentSnapshot document, TextRange? range)
     {
-        OffsetRange? pin = range is { } pinned ? new OffsetRange(document.Lines.Offset(pinned.Start), document.Lines.Offset(pinned.End)) : null;
+        OffsetRange? pin = range is { } pinned ? new OffsetRange(document.Text.Offset(pinned.Start), document.Text.Offset(pinned.End)) : null;
         if (pin is { } wanted && wanted.Start >= wanted.End)
             throw new RpcException(ErrorCodes.RequestFailed, "There is nothing to pin: select a token or a phrase.");
         ServerState next = state with { Documents = state.Documents.SetItem(document.Uri, document.WithPin(pin)) };
-        return (next, pin is { } p ? document.Lines.Range(p.Start, p.End) : null);
+        return (next, pin is { } p ? document.Text.Range(p.Start, p.End) : null);
     }
 
     private static DocumentSnapshot Open(ServerState state, string uri) =>

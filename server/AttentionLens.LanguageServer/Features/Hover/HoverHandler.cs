@@ -50,7 +50,7 @@ internal sealed class HoverHandler(AttentionService service)
         Weighing weighing = AttentionService.Resolve(attention, request.View);
         AttentionStack stack = weighing.Stack;
         Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
-        int offset = attention.Document.Lines.Offset(request.Position);
+        int offset = attention.Document.Text.Offset(request.Position);
         int query = attention.TokenAt(queries, offset), key = attention.TokenAt(keys, offset);
         Token token;
         if (query >= 0)
