@@ -84,6 +84,10 @@ export interface TintsParams {
   readonly view: View;
   /** Inside the segment: the token there is the query and the weights are its row. */
   readonly position?: Position;
+  /** All tokens in it are the query, the mean of their rows; goes before the position. */
+  readonly query?: Range;
+  /** Pieces of a word by themselves, or as one. */
+  readonly unit?: 'token' | 'word';
   /** True: the document's pinned query goes before the position, where it lies in the segment. */
   readonly pinned?: boolean;
 }

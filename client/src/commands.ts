@@ -31,6 +31,11 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     if (shown.of(editor.document.uri).length === 0) shown.show(editor.document.uri, askedRanges(editor));
     return panels.open(editor.document, tab);
   };
+  // Lenses and actions of the server name a place; a command from the palette means the active editor.
+  const openAt = (tab: Tab) => async (place: unknown) => {
+    if (isPlace(place)) await showPlace(place, shown);
+    openPanel(tab);
+  };
   const commands: Record<string, (argument?: unknown) => Promise<void> | void> = {
     ...models.commands,
     showAttention: () => {
@@ -42,13 +47,9 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       if (editor && shown.of(editor.document.uri).length > 0) shown.clear(editor.document.uri);
       else shown.clearAll();
     },
-    // Lenses and actions of the server name a place; a command from the palette means the active editor.
-    openHeatmap: async (place: unknown) => {
-      if (isPlace(place)) await showPlace(place, shown);
-      openPanel('heatmap');
-    },
+    openHeatmap: openAt('heatmap'),
     openModelView: () => void openPanel('model'),
-    openHeadView: () => void openPanel('head'),
+    openHeadView: openAt('head'),
     openRowView: () => void openPanel('row'),
     openNeuronView: () => void openPanel('neuron'),
     openCrossView: () => void openPanel('cross'),

@@ -23,6 +23,7 @@ export const documentSelector = [
   { scheme: 'untitled' },
   { scheme: 'vscode-vfs' },
   { scheme: 'vscode-userdata' },
+  { scheme: 'vscode-notebook-cell' },
 ];
 
 /** Documents of this extension that hold another version of a file (see text-versions.ts). */

@@ -17,7 +17,12 @@ export interface ServerSettings {
   readonly hover: { readonly top: number };
   readonly codeLens: boolean;
   readonly inlayHints: boolean;
+  /** Fields of JSON or columns of a table that are text; two make a pair. */
+  readonly fields: readonly string[];
   readonly pairSeparator: string;
+  readonly pairKind: 'sentences' | 'translation';
+  /** False: this client tells what answers and statuses say, and the server need not tell it a second time. */
+  readonly showMessages: false;
   /** Commands of this client that lenses and actions of the server may name. */
   readonly clientCommands: readonly string[];
 }
@@ -40,9 +45,15 @@ export const serverSettings = (view: View): ServerSettings => ({
   hover: { top: get('hover.top', 5) },
   codeLens: get('codeLens', false),
   inlayHints: get('inlayHints', false),
+  fields: get<readonly string[]>('fields', []),
   pairSeparator: get('pairSeparator', ''),
-  clientCommands: ['attentionLens.openHeatmap'],
+  pairKind: get<ServerSettings['pairKind']>('pairKind', 'sentences'),
+  showMessages: false,
+  clientCommands: ['attentionLens.openHeatmap', 'attentionLens.openHeadView'],
 });
+
+/** What is tinted as one: pieces of a word each by itself, or together. */
+export const tintUnit = () => get<'token' | 'word'>('unit', 'token');
 
 export const hoverWhen = (): HoverWhen => get<HoverWhen>('hover.when', 'shown');
 

@@ -63,7 +63,8 @@ export class StatusItems implements vscode.Disposable {
     const model = this.status.model?.name ?? this.resolved?.model;
     const message = this.status.health === 'ok' ? this.notice : (this.status.message ?? this.notice);
     this.language.text = model ? `${model} · ${view}` : view;
-    this.language.detail = message ?? vscode.l10n.t('AttentionLens');
+    const special = this.resolved && specialWords(this.resolved);
+    this.language.detail = message ?? special ?? vscode.l10n.t('AttentionLens');
     this.language.busy = this.status.busy;
     this.language.severity =
       this.status.health === 'error'
@@ -78,6 +79,7 @@ export class StatusItems implements vscode.Disposable {
     this.bar.tooltip = [
       model && vscode.l10n.t('AttentionLens: {0}', model),
       vscode.l10n.t('Numbers count from 0'),
+      special,
       message,
     ]
       .filter(Boolean)
@@ -89,5 +91,18 @@ export class StatusItems implements vscode.Disposable {
 
   dispose(): void {
     vscode.Disposable.from(...this.subscriptions).dispose();
+  }
+}
+
+/** What has become of the special tokens and of the attention sink: tints without that sentence could mean three things. */
+function specialWords({ special, specialMass }: TintsResult): string {
+  const percent = Math.round(specialMass * 100);
+  switch (special) {
+    case 'hidden':
+      return vscode.l10n.t('Special tokens are hidden; they hold {0}% of the attention.', percent);
+    case 'shown':
+      return vscode.l10n.t('Special tokens count; they hold {0}% of the attention.', percent);
+    case 'renormalized':
+      return vscode.l10n.t('Special tokens held {0}% of the attention; the rest is scaled up to all of it.', percent);
   }
 }

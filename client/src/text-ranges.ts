@@ -17,6 +17,12 @@ export const isEmpty = (range: Range): boolean =>
 export const contains = (range: Range, position: Position): boolean =>
   !isBefore(position, range.start) && !isBefore(range.end, position);
 
+/** Inside another range, and less than all of it. */
+export const isPartOf = (part: Range, whole: Range): boolean =>
+  contains(whole, part.start) &&
+  contains(whole, part.end) &&
+  (isBefore(whole.start, part.start) || isBefore(part.end, whole.end));
+
 export const overlaps = (a: Range, b: Range): boolean => !isBefore(a.end, b.start) && !isBefore(b.end, a.start);
 
 function endOfInsertion(start: Position, text: string): Position {

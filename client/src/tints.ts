@@ -2,7 +2,9 @@ import * as vscode from 'vscode';
 import { isDrawable, type TintsResult } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import type { Server } from './server.js';
-import type { ShownText, ShownTexts } from './shown-texts.js';
+import { tintUnit } from './settings.js';
+import { plain, type ShownText, type ShownTexts } from './shown-texts.js';
+import { isPartOf } from './text-ranges.js';
 import type { TintDecorations } from './tint-decorations.js';
 import { covers, type LineSpan, widen } from './tint-ranges.js';
 
@@ -153,16 +155,19 @@ export class Tints implements vscode.Disposable {
   ): Promise<TintsResult | undefined> {
     const { document, selection } = editor;
     const cursor = selection.active;
-    // A selection is a choice of text, not of a query: then the tints say what receives attention.
-    const at = selection.isEmpty ? this.shown.at(document.uri, cursor)?.id : undefined;
-    const isQuery = at !== undefined && (at === text.id || at === text.partner?.id);
+    const at = this.shown.at(document.uri, cursor);
+    const isInside = at !== undefined && (at.id === text.id || at.id === text.partner?.id);
+    // A part that is selected is the query. All of the text is a choice of text: then the tints say what receives attention.
+    const isPart = isInside && !selection.isEmpty && at.extent !== null && isPartOf(selection, at.extent);
     return this.server.request(
       'attentionLens/tints',
       {
         scope: this.shown.scopeOf(document.uri, text),
         view: this.view.value,
         pinned: true,
-        ...(isQuery ? { position: { line: cursor.line, character: cursor.character } } : {}),
+        unit: tintUnit(),
+        ...(isPart && { query: plain(selection) }),
+        ...(isInside && selection.isEmpty && { position: { line: cursor.line, character: cursor.character } }),
       },
       token,
     );
