@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './lib/build.mjs';
+import { writeLargeSample } from './lib/large-sample.mjs';
 import { dist, root } from './lib/paths.mjs';
 import { main, run, StepError, Steps, which } from './lib/process.mjs';
 import { checkToolchain } from './lib/requirements.mjs';
@@ -39,6 +40,7 @@ async function openDesktop(vsix) {
     console.log(
       '\nVS Code opens on samples/. Put the cursor in a paragraph and press Ctrl+Alt+A (Cmd+Alt+A on a Mac). Closing its window ends this command.',
     );
+    await writeLargeSample(path.join(root, 'samples'));
     await run('code', [...own, '--new-window', '--wait', '--disable-workspace-trust', path.join(root, 'samples')]);
   } finally {
     await rm(state, { recursive: true, force: true, maxRetries: 10, retryDelay: 500 });
@@ -48,6 +50,7 @@ async function openDesktop(vsix) {
 async function openBrowser(vsix, port, open) {
   const workspace = await mkdtemp(path.join(tmpdir(), 'attentionlens-samples-'));
   await cp(path.join(root, 'samples'), workspace, { recursive: true });
+  await writeLargeSample(workspace);
   const workbench = await startWorkbench({
     vsix,
     port,

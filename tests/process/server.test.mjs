@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
 import { root } from '../../scripts/lib/paths.mjs';
@@ -147,6 +149,56 @@ test('texts that are hard to read are read', limit, async () => {
   }
   assert.equal((await client.shutdown()).status, 0);
 });
+
+test(
+  'a model folder that comes, goes and comes back is found each time, and its absence is shown once',
+  limit,
+  async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'attentionlens-model-'));
+    const model = path.join(folder, 'mine');
+    const client = new LanguageClient();
+    try {
+      await client.initialize({ initializationOptions: { model } });
+      client.open(uri, story);
+      const at = { line: 0, character: 5 };
+      const ask = async () =>
+        (
+          await client.request('attentionLens/tints', {
+            scope: { textDocument: { uri }, range: { start: at, end: at } },
+          })
+        ).status;
+      const until = async expected => {
+        // A load that failed is tried again a second later at the earliest.
+        for (let i = 0; (await ask()) !== expected; i++) {
+          assert(i < 100, `never ${expected}`);
+          await new Promise(resolve => setTimeout(resolve, 200));
+        }
+      };
+      assert.equal(await ask(), 'modelMissing');
+      await cp(path.join(root, 'models/mini-encoder'), model, { recursive: true });
+      await until('ok');
+      await rename(model, `${model}-away`);
+      assert.equal(await ask(), 'ok', 'what is loaded goes on');
+      const choose = name =>
+        client.notify('workspace/didChangeConfiguration', { settings: { attentionLens: { model: name } } });
+      choose('');
+      await until('ok');
+      choose(model);
+      assert.equal(await ask(), 'modelMissing');
+      await rename(`${model}-away`, model);
+      await until('ok');
+      const shown = client.notifications.filter(({ method }) => method === 'window/showMessage');
+      assert.equal(shown.length, 2, 'once each time it was missing');
+      for (const { params } of shown) {
+        assert.match(params.message, /mine.*name another one in the setting "model"/);
+        assert.equal(params.type, 1);
+      }
+      assert.equal((await client.shutdown()).status, 0);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+);
 
 test('a model that is not there is said, and the server stays', limit, async () => {
   const client = new LanguageClient();
