@@ -49,7 +49,7 @@ public sealed class ModelHostTests
             "missing" => (Exception)new ModelMissingException("No model here."),
             "broken" => new ModelException("No tensors in it."),
             "unreadable" => new IOException("denied."),
-            _ => new OutOfMemoryException(),
+            _ => new InsufficientMemoryException(),
         });
         await using var client = new TestClient(loader, clock);
         await client.InitializeAsync();
@@ -103,7 +103,7 @@ public sealed class ModelHostTests
         await using (client)
         {
             await client.Open("some text\n\nother text");
-            model.Fail = static _ => new OutOfMemoryException();
+            model.Fail = static _ => new InsufficientMemoryException();
             for (int line = 0; line < 3; line += 2)
                 Assert.Equal("failed", (string?)(await client.Request("attentionLens/tints", TestClient.Tints(line, 0)))["status"]);
             Assert.Contains("shorter segment", (string?)Assert.Single(Shown(client.Seen()))["message"], StringComparison.Ordinal);
