@@ -203,7 +203,14 @@ internal sealed class TestClient : IAsyncDisposable
             else if (message["id"] is { } id)
             {
                 JsonNode? result = OnRequest((string)message["method"]!, message["params"]);
-                await Write(new JsonObject { ["jsonrpc"] = "2.0", ["id"] = id.DeepClone(), ["result"] = result });
+                try
+                {
+                    await Write(new JsonObject { ["jsonrpc"] = "2.0", ["id"] = id.DeepClone(), ["result"] = result });
+                }
+                catch (InvalidOperationException)
+                {
+                    // Asked at the end of the session; a client that has gone answers nothing.
+                }
             }
             else
             {

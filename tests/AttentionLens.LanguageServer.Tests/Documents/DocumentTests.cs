@@ -119,7 +119,7 @@ public sealed class DocumentTests
             AssertSame(mine, text);
             foreach ((double a, double b, int kind, string insert) in edits)
             {
-                int start = (int)(Math.Min(a, b) * (mine.Length + 1)), end = (int)(Math.Max(a, b) * (mine.Length + 1));
+                int start = (int)(Math.Min(a, b) * mine.Length), end = (int)(Math.Max(a, b) * mine.Length);
                 // Mostly typing; sometimes a large part goes or comes.
                 end = kind < 6 ? Math.Min(mine.Length, start + kind) : end;
                 string added = kind == 9 ? Repeat(insert, length / 2) : insert;

@@ -55,7 +55,7 @@ public sealed class EditorFeatureTests
             Assert.Equal("layer 1 · head 2 · open head view", (string?)lenses[0]!["command"]!["title"]);
             Assert.True(JsonNode.DeepEquals(TestClient.Range(2, 0, 2, 20), lenses[1]!["command"]!["arguments"]![0]!["range"]));
             Assert.Equal(0, model.Passes); // a lens costs no pass
-            await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse("""{"settings":{"codeLens":true}}""")!);
+            await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse("""{"settings":{"clientCommands":[]}}""")!);
             Assert.Null(await client.Request("textDocument/codeLens", Document()));
         }
     }

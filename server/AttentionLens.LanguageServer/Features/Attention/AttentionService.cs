@@ -103,7 +103,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
 #pragma warning disable CA1031 // A poisoned document or model must not cost more than its own answer.
         catch (Exception failure) when (failure is not JsonRpc.RpcException)
         {
-            if (failure is OperationCanceledException && !IsLoadCancelled(failure))
+            if (failure is OperationCanceledException && !IsLoadCancelled)
                 throw;
             (string status, string message) = Describe(failure, method);
             return new T { Version = version, Status = status, Message = message };
@@ -193,7 +193,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     /// <summary>With the model itself: such a view may read weights, and those of a model that has been disposed are gone.</summary>
     private sealed record ViewKey(HeldModel Model, TraceKey Trace, AttentionKind Kind, string Method);
 
-    private bool IsLoadCancelled(Exception failure) => failure is TaskCanceledException && !models.Loading && models.Info is null;
+    private bool IsLoadCancelled => models.Failure is OperationCanceledException;
 
     private static Segment Selected(DocumentSnapshot document, int start, int end)
     {
