@@ -84,7 +84,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
         (EncodedText image, int version) = EncodedImage.Of(model.Runner, scope.TextDocument.Uri, MethodOf(view).Needs, cache, cancellation);
-        var document = new DocumentSnapshot(scope.TextDocument.Uri, "image", version, "");
+        var document = new DocumentSnapshot(scope.TextDocument.Uri, "image", version, new DocumentText(""));
         AttentionTrace trace = await traces.GetAsync(model, image, new Question(method, document.Uri, version), priority, cancellation).ConfigureAwait(false);
         return new SegmentAttention(document, null, state.Settings, new Segment("", 0, 0), image, trace, model);
     }
