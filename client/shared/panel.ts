@@ -4,6 +4,7 @@
  */
 
 import type {
+  ExportFormat,
   OverviewParams,
   OverviewResult,
   Position,
@@ -18,7 +19,7 @@ import type {
   TileParams,
   TileResult,
   TokensResult,
-  View,
+  ViewChoice,
 } from './protocol.js';
 
 /** What a panel asks: the host adds the scope, as a panel never names documents. */
@@ -29,7 +30,7 @@ type Asked<Params> = Omit<Params, 'scope'> & {
 
 /** Requests of the panel. */
 export interface PanelRequests {
-  tokens: { params: Asked<object>; result: TokensResult };
+  tokens: { params: Asked<{ readonly view?: ViewChoice }>; result: TokensResult };
   row: { params: Asked<RowParams>; result: RowResult<ArrayBuffer> };
   tile: { params: Asked<TileParams>; result: TileResult<ArrayBuffer> };
   score: { params: Asked<ScoreParams>; result: ScoreResult<ArrayBuffer> };
@@ -82,7 +83,7 @@ export type Comparison =
 /** What a panel keeps over a reload, through setState. */
 export interface PanelState {
   readonly target: PanelTarget;
-  readonly view: View;
+  readonly view: ViewChoice;
   readonly comparison?: Comparison;
   /** The model writes the target of a text that has none. */
   readonly isGenerating?: boolean;
@@ -98,7 +99,7 @@ export type ToPanel =
       readonly type: 'init';
       readonly strings: Readonly<Record<string, string>>;
       readonly settings: PanelSettings;
-      readonly view: View;
+      readonly view: ViewChoice;
       /** The view to open with; without it the one that was open before a reload. */
       readonly tab?: Tab;
     }
@@ -106,7 +107,7 @@ export type ToPanel =
   | { readonly type: 'comparison'; readonly comparison: Comparison | null }
   /** The text, the model or the server changed: what is drawn is out of date. Null: nothing is shown any more. */
   | { readonly type: 'changed'; readonly target: PanelTarget | null }
-  | { readonly type: 'view'; readonly view: View }
+  | { readonly type: 'view'; readonly view: ViewChoice }
   | { readonly type: 'settings'; readonly settings: PanelSettings }
   /** Cursor of the editor; null when it is outside the shown text. */
   | { readonly type: 'cursor'; readonly position: (Position & { readonly inPair?: boolean }) | null }
@@ -117,7 +118,7 @@ export type FromPanel =
   | { readonly type: 'ready' }
   | { readonly type: 'request'; readonly id: number; readonly method: PanelMethod; readonly params: object }
   | { readonly type: 'cancel'; readonly id: number }
-  | { readonly type: 'view'; readonly view: View }
+  | { readonly type: 'view'; readonly view: ViewChoice }
   /** Mark tokens in the editor while the pointer is on them. */
   | { readonly type: 'mark'; readonly version: number; readonly query: Place | null; readonly key: Place | null }
   /** Put the editor's cursor on a token. */
@@ -126,11 +127,18 @@ export type FromPanel =
   | { readonly type: 'generate'; readonly isOn: boolean }
   /** A view to be written to a file that the user chooses; PNG as base64, the others as text. */
   | { readonly type: 'save'; readonly format: SaveFormat; readonly name: string; readonly content: string }
+  /** The attention behind the view, to be written by the server to a file that the user chooses. */
+  | { readonly type: 'export'; readonly format: ExportFormat; readonly name: string; readonly view: ViewChoice }
+  /** Numbers for the clipboard. Pictures go there from the panel itself: a host has no clipboard for them. */
+  | { readonly type: 'copy'; readonly text: string }
   | { readonly type: 'command'; readonly command: PanelCommand };
 
+/** What a panel can make of what it draws. */
 export type SaveFormat = 'svg' | 'png' | 'csv';
 
 export const saveFormats: readonly SaveFormat[] = ['svg', 'png', 'csv'];
+
+export const exportFormats: readonly ExportFormat[] = ['html', 'npz', 'safetensors'];
 
 /** Commands that a panel may ask for; anything else is ignored. */
 export type PanelCommand =
@@ -141,7 +149,8 @@ export type PanelCommand =
   | 'selectHead'
   | 'restartServer'
   | 'showLogs'
-  | 'cannotSave';
+  | 'cannotSave'
+  | 'cannotCopy';
 
 export const panelCommands: readonly PanelCommand[] = [
   'selectMethod',
@@ -152,6 +161,7 @@ export const panelCommands: readonly PanelCommand[] = [
   'restartServer',
   'showLogs',
   'cannotSave',
+  'cannotCopy',
 ];
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -168,9 +178,9 @@ export const isRange = (value: unknown): value is Range =>
 const isPick = (value: unknown): boolean => value === 'mean' || isCount(value);
 const isOneOf = <T extends string>(value: unknown, names: readonly T[]): value is T => names.includes(value as T);
 
-export const isView = (value: unknown): value is View =>
+export const isView = (value: unknown): value is ViewChoice =>
   isObject(value) &&
-  isPick(value.layer) &&
+  (value.layer === 'auto' || isPick(value.layer)) &&
   isPick(value.head) &&
   (value.stack === undefined || isOneOf(value.stack, ['encoder', 'decoder', 'cross', 'vision'])) &&
   (value.method === undefined || typeof value.method === 'string');
@@ -214,6 +224,10 @@ export function isFromPanel(value: unknown): value is FromPanel {
       return typeof value.isOn === 'boolean';
     case 'save':
       return isOneOf(value.format, saveFormats) && typeof value.name === 'string' && typeof value.content === 'string';
+    case 'export':
+      return isOneOf(value.format, exportFormats) && typeof value.name === 'string' && isView(value.view);
+    case 'copy':
+      return typeof value.text === 'string';
     case 'command':
       return isOneOf(value.command, panelCommands);
     default:

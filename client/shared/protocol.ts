@@ -59,6 +59,11 @@ export interface View {
   readonly method?: string;
 }
 
+/** What can be asked for: layer "auto" leaves layer and head to the server, which takes the clearest head. */
+export interface ViewChoice extends Omit<View, 'layer'> {
+  readonly layer: Pick | 'auto';
+}
+
 export interface ModelSummary {
   readonly name: string;
   readonly modelType: string;
@@ -81,7 +86,7 @@ export interface Result {
 
 export interface TintsParams {
   readonly scope: Scope;
-  readonly view: View;
+  readonly view: ViewChoice;
   /** Inside the segment: the token there is the query and the weights are its row. */
   readonly position?: Position;
   /** All tokens in it are the query, the mean of their rows; goes before the position. */
@@ -145,6 +150,8 @@ export interface TokensResult extends Result {
   readonly image?: ImageInfo;
   readonly stacks: readonly StackInfo[];
   readonly pair?: PairedText;
+  /** The view of the question as resolved; absent where the model has none such. */
+  readonly view?: View;
 }
 
 /** Patch (r, c) begins at (left + c * patchWidth, top + r * patchHeight), in pixels of the upright image. */
@@ -235,6 +242,21 @@ export interface OverviewParams {
   readonly stack?: Stack;
 }
 
+export type ExportFormat = 'html' | 'npz' | 'safetensors';
+
+export interface ExportParams {
+  readonly scope: Scope;
+  readonly view: ViewChoice;
+  readonly format: ExportFormat;
+  /** Absolute, where the server runs. */
+  readonly path: string;
+}
+
+export interface ExportResult extends Result {
+  /** False: all heads were too much, and only the shown one was written. */
+  readonly isWhole?: boolean;
+}
+
 /** What a head does on average over its rows; shares are of the weight, distances in tokens, entropies in nats. */
 export interface HeadProfile {
   readonly entropy: number;
@@ -300,7 +322,7 @@ export interface ServerStatus {
 /** Method name -> parameters and result, as they travel between extension host and server. */
 export interface ServerRequests {
   'attentionLens/tints': { params: TintsParams; result: TintsResult };
-  'attentionLens/tokens': { params: { scope: Scope }; result: TokensResult };
+  'attentionLens/tokens': { params: { scope: Scope; view: ViewChoice }; result: TokensResult };
   'attentionLens/row': { params: RowParams; result: RowResult<string> };
   'attentionLens/rows': { params: RowsParams; result: RowsResult<string> };
   'attentionLens/tile': { params: TileParams; result: TileResult<string> };
@@ -313,6 +335,7 @@ export interface ServerRequests {
   };
   'attentionLens/checkModel': { params: { readonly name: string }; result: CheckedModel };
   'attentionLens/removeModel': { params: { readonly name: string }; result: { readonly bytes: number } };
+  'attentionLens/export': { params: ExportParams; result: ExportResult };
   'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }
 
@@ -320,5 +343,5 @@ export const statusNotification = 'attentionLens/status';
 
 export const isDrawable = (status: Status): boolean => status === 'ok' || status === 'truncated';
 
-export const sameView = (a: View, b: View): boolean =>
+export const sameView = (a: ViewChoice, b: ViewChoice): boolean =>
   a.layer === b.layer && a.head === b.head && a.stack === b.stack && a.method === b.method;

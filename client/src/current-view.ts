@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
-import { sameView, type View } from '../shared/protocol.js';
+import { sameView, type ViewChoice } from '../shared/protocol.js';
 import { configuredView } from './settings.js';
 
-/** The layer and head that tints, hovers and panels show: one for the window, so that they never disagree. */
+/** What tints, hovers and panels show: one choice for the window, so that they never disagree. */
 export class CurrentView implements vscode.Disposable {
-  private readonly changed = new vscode.EventEmitter<View>();
-  private current: View;
+  private readonly changed = new vscode.EventEmitter<ViewChoice>();
+  private current: ViewChoice;
 
   readonly onDidChange = this.changed.event;
 
@@ -14,14 +14,14 @@ export class CurrentView implements vscode.Disposable {
     private readonly key = 'view',
     initial = configuredView(),
   ) {
-    this.current = memento.get<View>(key) ?? initial;
+    this.current = memento.get<ViewChoice>(key) ?? initial;
   }
 
-  get value(): View {
+  get value(): ViewChoice {
     return this.current;
   }
 
-  set(view: View): void {
+  set(view: ViewChoice): void {
     if (sameView(view, this.current)) return;
     this.current = view;
     void this.memento.update(this.key, view);

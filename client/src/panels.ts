@@ -13,7 +13,7 @@ import {
   type Tab,
   type ToPanel,
 } from '../shared/panel.js';
-import type { Range, Scope, TokensResult } from '../shared/protocol.js';
+import { type ExportFormat, isDrawable, type Range, type Scope, type TokensResult } from '../shared/protocol.js';
 import { showFailure } from './commands.js';
 import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
@@ -341,6 +341,12 @@ class Panel implements vscode.Disposable {
       case 'save':
         void this.save(message.format, message.name, message.content);
         break;
+      case 'export':
+        void this.export(message.format, message.name, message.view);
+        break;
+      case 'copy':
+        void vscode.env.clipboard.writeText(message.text);
+        break;
       case 'command':
         if (message.command === 'cannotSave') {
           void vscode.window.showInformationMessage(
@@ -350,6 +356,10 @@ class Panel implements vscode.Disposable {
           );
         } else if (message.command === 'compareWith') {
           this.pickComparison().catch((error: unknown) => showFailure(this.host.server.log, error));
+        } else if (message.command === 'cannotCopy') {
+          void vscode.window.showInformationMessage(
+            vscode.l10n.t('A picture cannot be put on the clipboard here; save it as PNG instead.'),
+          );
         } else void vscode.commands.executeCommand(`attentionLens.${message.command}`, { isImage: this.isImage });
         break;
     }
@@ -455,13 +465,56 @@ class Panel implements vscode.Disposable {
     editor.revealRange(target, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
   }
 
-  private async save(format: SaveFormat, name: string, content: string): Promise<void> {
+  private askForFile(format: SaveFormat | ExportFormat, name: string): Thenable<vscode.Uri | undefined> {
     const folder = vscode.Uri.joinPath(this.uri, '..');
     const base = this.uri.scheme === 'untitled' ? vscode.workspace.workspaceFolders?.[0]?.uri : folder;
-    const file = await vscode.window.showSaveDialog({
+    return vscode.window.showSaveDialog({
       ...(base ? { defaultUri: vscode.Uri.joinPath(base, `${name}.${format}`) } : {}),
       filters: { [format.toUpperCase()]: [format] },
     });
+  }
+
+  /** Pages and arrays are written by the server: it has the numbers, and the command line writes the same. */
+  private async export(format: ExportFormat, name: string, view: ViewChoice): Promise<void> {
+    const text = this.shownText();
+    const file = text && (await this.askForFile(format, name));
+    if (!text || !file) return;
+    const scope = this.scopeOf(text);
+    if (file.scheme !== 'file') {
+      void vscode.window.showErrorMessage(vscode.l10n.t('Choose a folder on the machine where the server runs.'));
+      return;
+    }
+    const result = await vscode.window.withProgress(
+      {
+        location: vscode.ProgressLocation.Notification,
+        title: vscode.l10n.t('Writing {0}', nameOf(file)),
+        cancellable: true,
+      },
+      async (_, token) => {
+        const { server } = this.host;
+        try {
+          return await server.request('attentionLens/export', { scope, view, format, path: file.fsPath }, token);
+        } catch (error) {
+          return { version: null, status: 'failed' as const, message: error instanceof Error ? error.message : '' };
+        }
+      },
+    );
+    if (!result) return;
+    if (!isDrawable(result.status)) {
+      void vscode.window.showErrorMessage(result.message || vscode.l10n.t('{0} could not be written.', file.fsPath));
+      return;
+    }
+    const open = vscode.l10n.t('Open');
+    const message = result.isWhole
+      ? vscode.l10n.t('{0} holds all layers and heads.', nameOf(file))
+      : vscode.l10n.t('{0} holds the shown head only: all of them would be too much for this format.', nameOf(file));
+    // A page is for a browser; what programs read has nothing to open it here.
+    const actions = format === 'html' ? [open] : [];
+    if ((await vscode.window.showInformationMessage(message, ...actions)) === open) void vscode.env.openExternal(file);
+  }
+
+  private async save(format: SaveFormat, name: string, content: string): Promise<void> {
+    const file = await this.askForFile(format, name);
     if (!file) return;
     try {
       await vscode.workspace.fs.writeFile(file, Buffer.from(content, format === 'png' ? 'base64' : 'utf8'));

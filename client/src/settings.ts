@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
 import type { ColorMapName, PanelSettings, Scale } from '../shared/panel.js';
-import type { Pick, View } from '../shared/protocol.js';
+import type { Pick, ViewChoice } from '../shared/protocol.js';
 
 export const section = 'attentionLens';
 
 /** The section as the server takes it, in initializationOptions and in workspace/didChangeConfiguration. */
 export interface ServerSettings {
   readonly model: string;
-  readonly layer: Pick;
+  readonly layer: Pick | 'auto';
   readonly head: Pick;
   readonly specialTokens: 'hide' | 'show' | 'renormalize';
   readonly segment: 'paragraph' | 'sentence' | 'line';
@@ -31,10 +31,13 @@ export type HoverWhen = 'shown' | 'always' | 'never';
 
 const get = <T>(key: string, fallback: T): T => vscode.workspace.getConfiguration(section).get<T>(key, fallback);
 
-export const configuredView = (): View => ({ layer: get<Pick>('layer', 'mean'), head: get<Pick>('head', 'mean') });
+export const configuredView = (): ViewChoice => ({
+  layer: get<Pick | 'auto'>('layer', 'auto'),
+  head: get<Pick>('head', 'mean'),
+});
 
 /** The view that is shown now replaces the configured one, so that hovers speak of the same head as the tints. */
-export const serverSettings = (view: View): ServerSettings => ({
+export const serverSettings = (view: ViewChoice): ServerSettings => ({
   model: get('model', ''),
   layer: view.layer,
   head: view.head,

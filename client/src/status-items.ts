@@ -59,7 +59,7 @@ export class StatusItems implements vscode.Disposable {
   }
 
   private update(): void {
-    const view = viewLabel(this.view.value);
+    const view = viewLabel(this.view.value, this.resolved?.view);
     const model = this.status.model?.name ?? this.resolved?.model;
     const message = this.status.health === 'ok' ? this.notice : (this.status.message ?? this.notice);
     this.language.text = model ? `${model} · ${view}` : view;

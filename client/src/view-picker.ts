@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
-import { type ModelSummary, type Pick, type Stack, sameView, type View } from '../shared/protocol.js';
+import { type ModelSummary, type Pick, type Stack, sameView, type ViewChoice } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import { stackLabel, viewLabel } from './view-words.js';
 
 interface ViewItem extends vscode.QuickPickItem {
-  readonly view?: View;
+  readonly view?: ViewChoice;
 }
 
 interface Shape {
@@ -28,7 +28,14 @@ const picks = (count: number): Pick[] => ['mean', ...Array.from({ length: count 
 
 /** Every layer and head of the model, means included, grouped by layer. */
 export function viewItems(model: ModelSummary, method?: string): ViewItem[] {
-  const items: ViewItem[] = [];
+  const withMethod = (view: ViewChoice): ViewChoice => (method ? { ...view, method } : view);
+  const items: ViewItem[] = [
+    {
+      label: viewLabel({ layer: 'auto', head: 'mean' }),
+      description: vscode.l10n.t('chosen for you: it says most about the text'),
+      view: withMethod({ layer: 'auto', head: 'mean' }),
+    },
+  ];
   for (const { stack, layers, heads } of shapesOf(model)) {
     for (const layer of picks(layers)) {
       const group = layer === 'mean' ? vscode.l10n.t('mean of layers') : vscode.l10n.t('layer {0}', layer);
@@ -37,8 +44,8 @@ export function viewItems(model: ModelSummary, method?: string): ViewItem[] {
         kind: vscode.QuickPickItemKind.Separator,
       });
       for (const head of picks(heads)) {
-        const view: View = stack ? { layer, head, stack } : { layer, head };
-        items.push({ label: viewLabel(view), view: method ? { ...view, method } : view });
+        const view: ViewChoice = stack ? { layer, head, stack } : { layer, head };
+        items.push({ label: viewLabel(view), view: withMethod(view) });
       }
     }
   }

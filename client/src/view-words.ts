@@ -1,8 +1,13 @@
 import * as vscode from 'vscode';
-import type { View } from '../shared/protocol.js';
+import type { View, ViewChoice } from '../shared/protocol.js';
 
-/** "layer 3 · head 5", with the numbers that the server uses. */
-export const viewLabel = (view: View): string => {
+/** "layer 3 · head 5", with the numbers that the server uses; of a choice left to the server what has come of it, once that is known. */
+export const viewLabel = (choice: ViewChoice, resolved?: View): string => {
+  if (choice.layer === 'auto') {
+    const clearest = vscode.l10n.t('clearest head');
+    return resolved ? `${viewLabel(choice.method ? resolved : withoutMethod(resolved))} · ${clearest}` : clearest;
+  }
+  const view: View = { ...choice, layer: choice.layer };
   const parts = [
     view.layer === 'mean' ? vscode.l10n.t('mean of layers') : vscode.l10n.t('layer {0}', view.layer),
     view.head === 'mean' ? vscode.l10n.t('mean of heads') : vscode.l10n.t('head {0}', view.head),
@@ -11,6 +16,8 @@ export const viewLabel = (view: View): string => {
   if (view.method) parts.push(view.method);
   return parts.join(' · ');
 };
+
+const withoutMethod = ({ method: _, ...view }: View): View => view;
 
 export const stackLabel = (stack: NonNullable<View['stack']>): string =>
   ({

@@ -9,13 +9,14 @@ import {
   type ToPanel,
   tabs,
 } from '../shared/panel.js';
-import type { Position, StackInfo, Token, TokensResult, View } from '../shared/protocol.js';
+import type { ExportFormat, Position, StackInfo, Token, TokensResult, View, ViewChoice } from '../shared/protocol.js';
 import { axesOf } from './axes.js';
+import { copyPicture } from './clipboard.js';
 import type { Exporter } from './export.js';
 import { Empty, Failure, Loading } from './notice.js';
 import { type Mark, type Panel, PanelContext } from './panel-context.js';
-import { SaveMenu } from './save-menu.js';
-import { Select, scales } from './select.js';
+import { type Copy, SaveMenu } from './save-menu.js';
+import { Select } from './select.js';
 import { t } from './strings.js';
 import { useTheme } from './theme.js';
 import { tokenAt } from './tokens.js';
@@ -33,10 +34,11 @@ import { RowView } from './views/row-view.js';
 export interface AppProps {
   readonly transport: Transport;
   readonly settings: PanelSettings;
-  readonly view: View;
+  readonly view: ViewChoice;
   /** Registers the listener for what the host says after `init`. */
   readonly listen: (listener: (event: ToPanel) => void) => void;
   readonly tab: Tab;
+  readonly isTableOpen: boolean;
 }
 
 const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
@@ -54,7 +56,7 @@ export function App(props: AppProps) {
   const { transport } = props;
   const theme = useTheme();
   const [settings, setSettings] = useState(props.settings);
-  const [view, setView] = useState(props.view);
+  const [choice, setChoice] = useState(props.view);
   const [tab, setTab] = useState(props.tab);
   const [target, setTarget] = useState<PanelTarget | null | undefined>(undefined);
   const [generation, setGeneration] = useState(0);
@@ -62,6 +64,7 @@ export function App(props: AppProps) {
   const [pinned, setPinned] = useState<Token | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [comparison, setComparison] = useState<Comparison | null>(null);
+  const [isTableOpen, setTableOpen] = useState(props.isTableOpen);
 
   useEffect(() => {
     props.listen(event => {
@@ -71,7 +74,7 @@ export function App(props: AppProps) {
           setGeneration(now => now + 1);
           break;
         case 'view':
-          setView(event.view);
+          setChoice(event.view);
           break;
         case 'settings':
           setSettings(event.settings);
@@ -91,11 +94,24 @@ export function App(props: AppProps) {
     });
   }, [props.listen]);
 
-  const tokens = useQuestion(transport, 'tokens', target ? {} : null, generation);
+  // Only what the server is to choose needs its word on it; to ask again for each view would cost every view a round.
+  const asked = useMemo(
+    (): ViewChoice => (choice.layer === 'auto' ? { ...choice, ...(tab === 'cross' ? { stack: 'cross' } : {}) } : unresolved),
+    [choice, tab],
+  );
+  const tokens = useQuestion(transport, 'tokens', target ? { view: asked } : null, generation);
+  const lastView = useRef(unresolved);
+  const view = useMemo(() => {
+    lastView.current =
+      resolve(choice, tokens.asked?.view === asked ? tokens.value?.view : undefined) ?? lastView.current;
+    return lastView.current;
+  }, [choice, asked, tokens.value, tokens.asked]);
   useEffect(() => {
+    if (!target) return;
     const isGenerating = tokens.value?.generated ?? false;
-    if (target) transport.api.setState({ target, view, tab, isGenerating, ...(comparison ? { comparison } : {}) });
-  }, [transport, target, view, tab, comparison, tokens.value]);
+    const kept = { target, view: choice, tab, isTableOpen, isGenerating };
+    transport.api.setState({ ...kept, ...(comparison ? { comparison } : {}) });
+  }, [transport, target, choice, tab, isTableOpen, comparison, tokens.value]);
   const offered = useMemo(() => tabsFor(tokens.value), [tokens.value]);
   const shownTab = offered.includes(tab) ? tab : (offered[0] ?? tab);
   const wantedStack = shownTab === 'cross' ? 'cross' : view.stack;
@@ -141,8 +157,8 @@ export function App(props: AppProps) {
     [transport, version, rangesOf],
   );
   const changeView = useCallback(
-    (next: View) => {
-      setView(next);
+    (next: ViewChoice) => {
+      setChoice(next);
       transport.send({ type: 'view', view: next });
     },
     [transport],
@@ -152,12 +168,37 @@ export function App(props: AppProps) {
   const setExporter = useCallback((next: Exporter) => {
     exporter.current = next;
   }, []);
-  const save = (format: SaveFormat) => {
+  const [notice, setNotice] = useState('');
+  const base = target?.name.replace(/\.[^.]+$/, '') ?? 'attention';
+  const withContent = (format: SaveFormat, use: (content: string) => void) => {
     const content = exporter.current[format]?.();
-    const base = target?.name.replace(/\.[^.]+$/, '') ?? 'attention';
-    if (content) transport.send({ type: 'save', format, name: `${base}-${shownTab}`, content });
+    if (content) use(content);
     else transport.send({ type: 'command', command: 'cannotSave' });
   };
+  const save = (format: SaveFormat) =>
+    withContent(format, content => transport.send({ type: 'save', format, name: `${base}-${shownTab}`, content }));
+  const exportAll = (format: ExportFormat) => transport.send({ type: 'export', format, name: base, view });
+  const copy = (what: Copy) => {
+    if (what === 'numbers') {
+      withContent('csv', text => {
+        transport.send({ type: 'copy', text });
+        setNotice(t('copied'));
+      });
+    } else {
+      withContent('png', content => {
+        copyPicture(content).then(
+          () => setNotice(t('copied')),
+          () => transport.send({ type: 'command', command: 'cannotCopy' }),
+        );
+      });
+    }
+  };
+  // Said once; the next thing to say takes its place.
+  useEffect(() => {
+    if (notice === '') return;
+    const timer = window.setTimeout(() => setNotice(''), 3000);
+    return () => clearTimeout(timer);
+  }, [notice]);
   const retry = () => setGeneration(now => now + 1);
 
   const body = () => {
@@ -179,13 +220,18 @@ export function App(props: AppProps) {
       model: tokens.value.model,
       ...axes,
       view: fitting(view, axes.stack, tokens.value.stacks.length > 1),
+      stacks: tokens.value.stacks,
+      isClearest: choice.layer === 'auto',
       setView: changeView,
+      setScale: scale => setSettings({ ...settings, scale }),
       query: pinnedIndex ?? atCursor,
       isPinned: pinnedIndex !== null,
       pin,
       point,
       choose,
       open: setTab,
+      isTableOpen,
+      setTableOpen,
       setBusy,
       setExporter,
       comparison,
@@ -203,25 +249,20 @@ export function App(props: AppProps) {
                 <TabButton key={name} name={name} tabs={offered} isActive={name === shownTab} onOpen={setTab} />
               ))}
             </div>
-            <span class="spacer" aria-live="polite">
-              {isStale ? t('updating') : ''}
-            </span>
-            {tokens.value.stacks.length > 1 && (
+            {/* The same choice where there is no room for tabs; the stylesheet shows one of the two. */}
+            <div class="tab-select">
               <Select
-                label={t('stack')}
-                value={axes.stack.kind}
-                options={tokens.value.stacks.map(({ kind }) => [kind, t(kind)])}
-                onChange={stack => changeView({ ...view, stack })}
+                label={t('views')}
+                isQuiet
+                value={tab}
+                options={tabs.map(name => [name, t(tabNames[name])])}
+                onChange={setTab}
               />
-            )}
-            <Select
-              label={t('scale')}
-              isQuiet
-              value={settings.scale}
-              options={scales()}
-              onChange={scale => setSettings({ ...settings, scale })}
-            />
-            <SaveMenu onSave={save} />
+            </div>
+            <span class="spacer" aria-live="polite">
+              {isStale ? t('updating') : notice}
+            </span>
+            <SaveMenu onSave={save} onExport={exportAll} onCopy={copy} />
           </nav>
           {tokens.value.status === 'truncated' && (
             <p class="banner" role="status">
@@ -296,6 +337,15 @@ function TabButton({ name, tabs, isActive, onOpen }: TabButtonProps) {
       {t(tabNames[name])}
     </button>
   );
+}
+
+/** Stands for every view that needs no resolving. */
+const unresolved: View = { layer: 'mean', head: 'mean' };
+
+/** The view that is drawn: the choice itself, or what the server made of it; null until that is known. */
+function resolve(choice: ViewChoice, made: View | undefined): View | null {
+  if (choice.layer !== 'auto') return { ...choice, layer: choice.layer };
+  return made ? { ...choice, layer: made.layer, head: made.head } : null;
 }
 
 /** A pinned token after an edit: the nearest one with the same text. */

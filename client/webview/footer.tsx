@@ -16,10 +16,11 @@ interface FooterProps {
 
 /** Says what is drawn, and what its colours mean. */
 export function Footer({ max, label, difference, children }: FooterProps) {
-  const { model, view, settings, theme } = usePanel();
+  const { model, view, isClearest, settings, theme } = usePanel();
+  const shown = label ?? (isClearest ? `${viewLabel(view)} · ${t('clearestHead')}` : viewLabel(view));
   return (
     <footer>
-      <span class="what">{`${model.name} · ${label ?? viewLabel(view)}`}</span>
+      <span class="what">{`${model.name} · ${shown}`}</span>
       {children}
       <span class="scale-name">{t(scaleNames[settings.scale])}</span>
       {max !== undefined && (

@@ -14,8 +14,10 @@ const transport = Transport.acquire(event => {
     setStrings(event.strings);
     const root = document.getElementById('root');
     if (root) {
-      const tab = event.tab ?? savedTab(transport.api.getState()) ?? 'heatmap';
-      render(<App transport={transport} settings={event.settings} view={event.view} listen={listen} tab={tab} />, root);
+      const saved = savedState(transport.api.getState());
+      const tab = event.tab ?? saved.tab ?? 'heatmap';
+      const { settings, view } = event;
+      render(<App {...{ transport, settings, view, listen, tab }} isTableOpen={saved.isTableOpen} />, root);
     }
   } else if (listener) listener(event);
   else early.push(event);
@@ -26,9 +28,13 @@ function listen(next: (event: ToPanel) => void): void {
   for (const event of early.splice(0)) next(event);
 }
 
-function savedTab(state: unknown): Tab | undefined {
-  const tab = typeof state === 'object' && state !== null && 'tab' in state ? state.tab : undefined;
-  return isTab(tab) ? tab : undefined;
+/** What the panel looked like before it was hidden or the window was reloaded. */
+function savedState(state: unknown): { tab: Tab | undefined; isTableOpen: boolean } {
+  if (typeof state !== 'object' || state === null) return { tab: undefined, isTableOpen: false };
+  return {
+    tab: 'tab' in state && isTab(state.tab) ? state.tab : undefined,
+    isTableOpen: 'isTableOpen' in state && state.isTableOpen === true,
+  };
 }
 
 transport.send({ type: 'ready' });

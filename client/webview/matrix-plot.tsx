@@ -102,7 +102,12 @@ export function MatrixPlot(props: MatrixPlotProps) {
   useEffect(() => {
     if (chosen === null) return;
     setActive(cell => ({ row: chosen, column: cell.column }));
-    setViewport(now => reveal(now ?? fit(size, area, smallest), chosen, null, size, area));
+    setViewport(now => {
+      const fitted = fit(size, area, smallest);
+      const next = reveal(now ?? fitted, chosen, null, size, area);
+      // Where nothing had to move the picture goes on filling the panel, whatever its size becomes.
+      return now === null && next.row === fitted.row && next.column === fitted.column ? null : next;
+    });
   }, [chosen, size, area, smallest]);
 
   useLayoutEffect(() => {

@@ -1,7 +1,7 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { Comparison, PanelSettings, Tab } from '../shared/panel.js';
-import type { ImageInfo, ModelSummary, StackInfo, Token, View } from '../shared/protocol.js';
+import type { Comparison, PanelSettings, Scale, Tab } from '../shared/panel.js';
+import type { ImageInfo, ModelSummary, StackInfo, Token, View, ViewChoice } from '../shared/protocol.js';
 import type { Exporter } from './export.js';
 import type { Theme } from './theme.js';
 import type { Transport } from './transport.js';
@@ -29,10 +29,15 @@ export interface Panel {
   readonly version: number | null;
   readonly model: ModelSummary;
   readonly stack: StackInfo;
+  readonly stacks: readonly StackInfo[];
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
   readonly view: View;
-  readonly setView: (view: View) => void;
+  /** The server chose layer and head. */
+  readonly isClearest: boolean;
+  readonly setView: (view: ViewChoice) => void;
+  /** Of this panel; the setting stays. */
+  readonly setScale: (scale: Scale) => void;
   /** The pinned query, else the token at the editor's cursor. */
   readonly query: number | null;
   readonly isPinned: boolean;
@@ -42,6 +47,9 @@ export interface Panel {
   /** Moves the editor's cursor to the query, or to the key where there is no query. */
   readonly choose: (mark: Mark) => void;
   readonly open: (tab: Tab) => void;
+  /** Whether the numbers stand beside the picture, in every view. */
+  readonly isTableOpen: boolean;
+  readonly setTableOpen: (isOpen: boolean) => void;
   readonly setExporter: (exporter: Exporter) => void;
   /** The token of the keys at the editor's cursor, where queries and keys are different texts. */
   readonly keyAtCursor: number | null;

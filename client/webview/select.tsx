@@ -14,23 +14,30 @@ interface SelectProps<T> {
 }
 
 export function Select<T extends string | number>({ label, isQuiet, value, options, onChange }: SelectProps<T>) {
-  return (
-    <label title={label}>
-      <span class={isQuiet ? 'visually-hidden' : ''}>{label}</span>
-      <select
-        value={String(value)}
-        onChange={event => {
-          const chosen = options.find(option => String(option[0]) === event.currentTarget.value);
-          if (chosen) onChange(chosen[0]);
-        }}
-      >
-        {options.map(([option, text]) => (
-          <option key={option} value={String(option)}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
+  const select = (
+    <select
+      aria-label={label}
+      title={label}
+      value={String(value)}
+      onChange={event => {
+        const chosen = options.find(option => String(option[0]) === event.currentTarget.value);
+        if (chosen) onChange(chosen[0]);
+      }}
+    >
+      {options.map(([option, text]) => (
+        <option key={option} value={String(option)}>
+          {text}
+        </option>
+      ))}
+    </select>
+  );
+  return isQuiet ? (
+    select
+  ) : (
+    <span class="field">
+      <span aria-hidden="true">{label}</span>
+      {select}
+    </span>
   );
 }
 

@@ -1,20 +1,31 @@
 import type { ComponentChildren } from 'preact';
 import { usePanel } from './panel-context.js';
-import { picks, Select, Toggle } from './select.js';
+import { picks, Select, scales, Toggle } from './select.js';
 import { t } from './strings.js';
 
 interface ToolbarProps {
   /** Which of layer and head the view lets one choose. */
   readonly picks: readonly ('layer' | 'head')[];
-  readonly table?: { readonly isOpen: boolean; readonly onToggle: () => void };
+  /** False for views whose colours have a scale of their own. */
+  readonly hasScale?: boolean;
   readonly children?: ComponentChildren;
 }
 
-/** Layer and head at the left, what belongs to the view after them. */
-export function Toolbar({ picks: wanted, table, children }: ToolbarProps) {
-  const { view, setView, stack, query, isPinned, pin } = usePanel();
+/** What is shown at the left, how it is shown at the right; both wrap as groups. */
+export function Toolbar({ picks: wanted, hasScale = true, children }: ToolbarProps) {
+  const { view, setView, stack, stacks, settings, setScale, query, isPinned, pin, isTableOpen, setTableOpen } =
+    usePanel();
   return (
     <div class="toolbar" role="toolbar" aria-label={t('toolbar')}>
+      {stacks.length > 1 && (
+        <Select
+          label={t('stack')}
+          value={stack.kind}
+          options={stacks.map(({ kind }) => [kind, t(kind)])}
+          // Another stack has other heads under the same numbers.
+          onChange={kind => setView({ ...view, layer: 'auto', head: 'mean', stack: kind })}
+        />
+      )}
       {wanted.includes('layer') && (
         <Select
           label={t('layer')}
@@ -32,11 +43,15 @@ export function Toolbar({ picks: wanted, table, children }: ToolbarProps) {
         />
       )}
       {children}
-      <span class="spacer" />
-      {query !== null && (
-        <Toggle icon="pin" label={t('pin')} isOn={isPinned} onToggle={() => pin(isPinned ? null : query)} />
-      )}
-      {table && <Toggle icon="list-flat" label={t('table')} isOn={table.isOpen} onToggle={table.onToggle} />}
+      <span class="end">
+        {hasScale && (
+          <Select label={t('scale')} isQuiet value={settings.scale} options={scales()} onChange={setScale} />
+        )}
+        {query !== null && (
+          <Toggle icon="pin" label={t('pin')} isOn={isPinned} onToggle={() => pin(isPinned ? null : query)} />
+        )}
+        <Toggle icon="list-flat" label={t('table')} isOn={isTableOpen} onToggle={() => setTableOpen(!isTableOpen)} />
+      </span>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Export;
 using AttentionLens.Cli.Formats;
 using AttentionLens.Models;
 
@@ -42,8 +43,8 @@ internal static class AttendCommand
             // Data formats hold everything unless told otherwise; pictures show one matrix.
             var whole = chosen.IsData ? Selection.All : Selection.Mean;
             var analysis = Methods.Named(parsed.GetRequiredValue(method));
-            var layers = parsed.GetValue(layer) is { } l ? Selection.Parse(l, "--layer") : analysis.Accumulates && !chosen.IsData ? Selection.Last : whole;
-            var heads = parsed.GetValue(head) is { } h ? Selection.Parse(h, "--head") : whole;
+            var layers = parsed.GetValue(layer) is { } l ? Parse(l, layer) : analysis.Accumulates && !chosen.IsData ? Selection.Last : whole;
+            var heads = parsed.GetValue(head) is { } h ? Parse(h, head) : whole;
             var path = parsed.GetValue(output);
             if (chosen.IsBinary && path is null && terminal.OutputIsTerminal)
             {
@@ -128,6 +129,9 @@ internal static class AttendCommand
         using var progress = new Progress(terminal, $"loading {Path.GetFileName(folder)}");
         return Model.Load(folder, progress, cancellation);
     }
+
+    private static Selection Parse(string text, Option<string?> option) => Selection.Parse(text)
+        ?? throw new UsageException($"{option.Name} takes a number from 0, 'last', 'all' or 'mean', not '{text}'.");
 
     private static int[]? Ids(ParseResult parsed, Option<string?> option)
     {

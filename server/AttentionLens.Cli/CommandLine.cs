@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Text;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Export;
 using AttentionLens.Cli.Annotate;
 using AttentionLens.Cli.Corpus;
 using AttentionLens.Cli.Text;
@@ -58,7 +59,7 @@ internal static class CommandLine
     private static (int Status, string Message) Explain(Exception error) => error switch
     {
         UsageException => (WrongUsage, error.Message),
-        CommandException or ModelException or TokenizerException or MethodException or SidecarException => (Failed, error.Message),
+        CommandException or ModelException or TokenizerException or MethodException or ExportException or SidecarException => (Failed, error.Message),
         OperationCanceledException => (Failed, "Cancelled."),
         OutOfMemoryException => (Failed, "Not enough memory for this text; give a shorter one, or one layer and head."),
         IOException or UnauthorizedAccessException => (Failed, error.Message),

@@ -1,3 +1,5 @@
+using AttentionLens.Analysis.Export;
+
 namespace AttentionLens.Cli;
 
 /// <summary>Where a result goes: stdout, or a file that appears whole or not at all.</summary>
@@ -17,17 +19,6 @@ internal static class OutputFile
 
     public static void Write(string path, Action<Stream> write)
     {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
-        if (!Directory.Exists(folder))
-        {
-            throw new CommandException($"The folder '{folder}' does not exist.");
-        }
-
-        if (Directory.Exists(path))
-        {
-            throw new CommandException($"'{path}' is a folder; name a file.");
-        }
-
         // A device or pipe cannot be replaced by a rename.
         if (File.Exists(path) && (File.GetAttributes(path) & FileAttributes.Device) != 0)
         {
@@ -36,20 +27,7 @@ internal static class OutputFile
             return;
         }
 
-        var temporary = Path.Combine(folder, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
-        try
-        {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
-            {
-                write(stream);
-            }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        WholeFile.Write(path, write);
     }
 
     /// <summary>Keeps stdout open when the buffer over it is disposed.</summary>

@@ -8,6 +8,7 @@ using AttentionLens.LanguageServer.Features.CodeLens;
 using AttentionLens.LanguageServer.Features.Diagnostic;
 using AttentionLens.LanguageServer.Features.DocumentHighlight;
 using AttentionLens.LanguageServer.Features.ExecuteCommand;
+using AttentionLens.LanguageServer.Features.Export;
 using AttentionLens.LanguageServer.Features.Hover;
 using AttentionLens.LanguageServer.Features.InlayHint;
 using AttentionLens.LanguageServer.Features.ModelManager;
@@ -100,6 +101,7 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/pullModel", ModelManagerJson.Default.PullModelParams, ModelManagerJson.Default.PullModelResult, manager.PullAsync);
         On("attentionLens/checkModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.CheckModelResult, manager.CheckAsync);
         On("attentionLens/removeModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.RemoveModelResult, manager.RemoveAsync);
+        On("attentionLens/export", AttentionJson.Default.ExportParams, AttentionJson.Default.ExportResult, new ExportHandler(attention).HandleAsync);
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
     }
 

@@ -4,6 +4,7 @@ import type { Comparison } from '../../shared/panel.js';
 import type { ModelSummary, Pick, Token, View } from '../../shared/protocol.js';
 import { type Axes, axesOf } from '../axes.js';
 import { differenceTable } from '../color-maps.js';
+import { DataTable } from '../data-table.js';
 import { csv } from '../export.js';
 import { Footer } from '../footer.js';
 import { isPooled, type Tile, tileRequest, toTile, type Window, weightAt, wholeLimit } from '../matrix.js';
@@ -113,7 +114,7 @@ const mostPlaces = 1024;
 function Difference({ other }: { readonly other: Other }) {
   const panel = usePanel();
   const { transport, generation, version, model, queries, keys, view, query, settings, theme, comparison } = panel;
-  const { point, choose, setBusy } = panel;
+  const { point, choose, setBusy, isTableOpen } = panel;
   const [visible, setVisible] = useState<Window | null>(null);
 
   const isOneText = comparison?.kind === 'model';
@@ -192,13 +193,24 @@ function Difference({ other }: { readonly other: Other }) {
   if (answers.problem) return <Failure message={answers.problem.message} />;
   if (!drawn) return <Loading />;
   const placesOf = ({ row, column }: Cell) => [shownRows.places[row], shownColumns.places[column]] as const;
+  /** Undefined where a text has no such pair, null where the tile is pooled. */
+  const weightsOf = (cell: Cell) => {
+    const [row, column] = placesOf(cell);
+    const weight = (tile: Tile, query: number | null | undefined, key: number | null | undefined) =>
+      typeof query === 'number' && typeof key === 'number' ? weightAt(tile, query, key) : undefined;
+    return { inA: weight(drawn.a, row?.a, column?.a), inB: weight(drawn.b, row?.b, column?.b) };
+  };
+  const differenceOf = (cell: Cell): number | null => {
+    const { inA, inB } = weightsOf(cell);
+    return typeof inA === 'number' && typeof inB === 'number' ? inA - inB : null;
+  };
+  const nameAt = (row: number): string => rowLabels[row]?.text ?? '';
   const describe = (cell: Cell): string => {
     const [row, column] = placesOf(cell);
     if (!row || !column) return '';
     const looking = tokenOf(row, queries, other.queries);
     const looked = tokenOf(column, keys, other.keys);
-    const inA = row.a !== null && column.a !== null ? weightAt(drawn.a, row.a, column.a) : undefined;
-    const inB = row.b !== null && column.b !== null ? weightAt(drawn.b, row.b, column.b) : undefined;
+    const { inA, inB } = weightsOf(cell);
     if (!looking || !looked || inA === null || inB === null) return '';
     const pairName = [labelOf(looking), labelOf(looked)] as const;
     if (inA !== undefined && inB !== undefined) {
@@ -241,6 +253,35 @@ function Difference({ other }: { readonly other: Other }) {
             if (mark) choose(mark);
           }}
         />
+        {isTableOpen && (
+          <DataTable
+            caption={t('tableCaption', nameAt(chosenRow ?? 0))}
+            isWide
+            rows={shownColumns.places.map((_, column) => ({ row: chosenRow ?? 0, column }))}
+            keyOf={({ column }) => column}
+            sortedBy={4}
+            columns={[
+              { label: t('token'), value: ({ column }) => columnLabels[column]?.text ?? '', isHeading: true },
+              { label: t('position'), value: ({ column }) => column, isAscending: true },
+              { label: names.a, value: cell => weightsOf(cell).inA ?? 0, cell: cell => numberOf(weightsOf(cell).inA) },
+              { label: names.b, value: cell => weightsOf(cell).inB ?? 0, cell: cell => numberOf(weightsOf(cell).inB) },
+              {
+                label: t('difference'),
+                value: cell => Math.abs(differenceOf(cell) ?? 0),
+                cell: cell => {
+                  const difference = differenceOf(cell);
+                  return difference === null ? '' : signed(difference);
+                },
+              },
+            ]}
+            isDimmed={({ column }) => columnLabels[column]?.isDimmed ?? false}
+            onPoint={cell => point(toA(cell))}
+            onChoose={cell => {
+              const mark = toA(cell);
+              if (mark) choose(mark);
+            }}
+          />
+        )}
       </div>
       <Footer
         max={drawn.difference.max}
@@ -270,6 +311,10 @@ function nameOf(comparison: Comparison | null, model: ModelSummary): string {
       return t('anotherHead');
   }
 }
+
+/** Empty where a text has no such pair. */
+const numberOf = (weight: number | null | undefined): string =>
+  weight === undefined ? '' : weight === null ? '…' : formatWeight(weight);
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${formatWeight(Math.abs(value))}`;
 

@@ -1,3 +1,4 @@
+import { DataTable } from '../data-table.js';
 import { formatProfile, type Head, measures } from '../profiles.js';
 import { t } from '../strings.js';
 import { viewLabel } from '../view-label.js';
@@ -8,50 +9,35 @@ interface HeadTableProps {
   readonly onPoint: (head: Head | null) => void;
 }
 
-const firstRows = 100;
-
 /** The heads as a table, in the order of the pictures. */
 export function HeadTable({ heads, onOpen, onPoint }: HeadTableProps) {
-  const shown = heads.slice(0, firstRows);
   return (
-    <section class="side wide" aria-label={t('table')}>
-      <table>
-        <caption>{t('allHeads')}</caption>
-        <thead>
-          <tr>
-            <th scope="col">{t('head')}</th>
-            {measures.map(({ name, label }) => (
-              <th key={name} scope="col">
-                {t(label)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map(head => (
-            <tr
-              key={`${head.layer}/${head.head}`}
-              onPointerEnter={() => onPoint(head)}
-              onPointerLeave={() => onPoint(null)}
-            >
-              <th scope="row">
-                <button
-                  type="button"
-                  class="link"
-                  aria-label={viewLabel({ layer: head.layer, head: head.head })}
-                  onClick={() => onOpen(head)}
-                >
-                  {`${head.layer}·${head.head}`}
-                </button>
-              </th>
-              {measures.map(({ name }) => (
-                <td key={name}>{formatProfile(head.profile, name)}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {shown.length < heads.length && <p class="note">{t('showingOf', shown.length, heads.length)}</p>}
-    </section>
+    <DataTable
+      caption={t('allHeads')}
+      isWide
+      rows={heads}
+      keyOf={({ layer, head }) => `${layer}/${head}`}
+      columns={[
+        {
+          label: t('head'),
+          value: ({ layer, head }) => layer * heads.length + head,
+          isAscending: true,
+          isHeading: true,
+          cell: ({ layer, head }) => (
+            <span title={viewLabel({ layer, head })}>
+              <span aria-hidden="true">{`${layer}·${head}`}</span>
+              <span class="visually-hidden">{viewLabel({ layer, head })}</span>
+            </span>
+          ),
+        },
+        ...measures.map(({ name, label }) => ({
+          label: t(label),
+          value: ({ profile }: Head) => profile[name],
+          cell: ({ profile }: Head) => formatProfile(profile, name),
+        })),
+      ]}
+      onPoint={onPoint}
+      onChoose={onOpen}
+    />
   );
 }

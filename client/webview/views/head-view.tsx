@@ -2,6 +2,7 @@ import { hcl } from 'd3-color';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Pick, View } from '../../shared/protocol.js';
 import { scaled } from '../color-maps.js';
+import { DataTable } from '../data-table.js';
 import { csv, flatten, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
 import { headHue, strongest } from '../lines.js';
@@ -19,6 +20,7 @@ import { useQuestions } from '../use-question.js';
 import { useSize } from '../use-size.js';
 import { viewLabel } from '../view-label.js';
 import { VirtualGrid } from '../virtual-grid.js';
+import { nameOf } from './key-table.js';
 
 const rowHeight = 20;
 /** Rows are asked for in blocks, so that scrolling a little asks nothing. */
@@ -36,6 +38,7 @@ type Pair = 'all' | '00' | '01' | '10' | '11';
 export function HeadView() {
   const panel = usePanel();
   const { transport, generation, version, queries, keys, stack, view, settings, theme, query, point, setBusy } = panel;
+  const { choose, isTableOpen } = panel;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [outer, frame, setFrame] = useSize<HTMLDivElement>();
   const [scroll, setScroll] = useState(0);
@@ -133,6 +136,7 @@ export function HeadView() {
     return list;
   }, [focused.length, extra.value, rows.value, version, share, isAllowed]);
 
+  const drawnLines = useMemo(() => linesOf(bundles), [bundles]);
   const scene: Scene = {
     width: outer.width,
     height: outer.height,
@@ -166,13 +170,10 @@ export function HeadView() {
     csv: () =>
       csv([
         ['head', 'query', 'query_token', 'key', 'key_token', 'weight'],
-        ...bundles.flatMap(({ head, side, index, weights, indices }) =>
-          indices.map(other => {
-            const [query, key] = side === 'query' ? [index, other] : [other, index];
-            const weight = Number((weights[other] ?? 0).toPrecision(7));
-            return [head, query, queries[query]?.text ?? '', key, keys[key]?.text ?? '', weight];
-          }),
-        ),
+        ...drawnLines.map(({ head, query, key, weight }) => {
+          const names = [query, queries[query]?.text ?? '', key, keys[key]?.text ?? ''];
+          return [head, ...names, Number(weight.toPrecision(7))];
+        }),
       ]),
   });
 
@@ -270,37 +271,64 @@ export function HeadView() {
           />
         ))}
       </fieldset>
-      <VirtualGrid
-        class="grid lines"
-        label={t('linesName')}
-        rows={count}
-        columns={2}
-        active={active}
-        description={describe(activeFocus, bundles, queries.map(labelOf), keys.map(labelOf))}
-        pageRows={Math.max(1, Math.floor(outer.height / rowHeight) - 1)}
-        onMove={cell => {
-          setHovered(null);
-          setActive(cell);
-          frame?.scrollTo({ top: Math.max(0, cell.row * rowHeight - outer.height / 2) });
-        }}
-        onEnter={() => toggle(activeFocus)}
-        onFocus={setFocused}
-        onKey={key => {
-          if (key === 'Escape') setSelected([]);
-          return key === 'Escape';
-        }}
-        elementRef={setFrame}
-        onScroll={setScroll}
-      >
-        <canvas
-          ref={canvas}
-          class="sticky"
-          onPointerMove={event => hover(focusAt(event))}
-          onPointerLeave={() => hover(null)}
-          onClick={event => toggle(focusAt(event))}
-        />
-        <div class="spacer" style={{ height: `${Math.max(0, count * rowHeight - outer.height)}px` }} />
-      </VirtualGrid>
+      <div class="content">
+        <VirtualGrid
+          class="grid lines"
+          label={t('linesName')}
+          rows={count}
+          columns={2}
+          active={active}
+          description={describe(activeFocus, bundles, queries.map(labelOf), keys.map(labelOf))}
+          pageRows={Math.max(1, Math.floor(outer.height / rowHeight) - 1)}
+          onMove={cell => {
+            setHovered(null);
+            setActive(cell);
+            frame?.scrollTo({ top: Math.max(0, cell.row * rowHeight - outer.height / 2) });
+          }}
+          onEnter={() => toggle(activeFocus)}
+          onFocus={setFocused}
+          onKey={key => {
+            if (key === 'Escape') setSelected([]);
+            return key === 'Escape';
+          }}
+          elementRef={setFrame}
+          onScroll={setScroll}
+        >
+          <canvas
+            ref={canvas}
+            class="sticky"
+            onPointerMove={event => hover(focusAt(event))}
+            onPointerLeave={() => hover(null)}
+            onClick={event => toggle(focusAt(event))}
+          />
+          <div class="spacer" style={{ height: `${Math.max(0, count * rowHeight - outer.height)}px` }} />
+        </VirtualGrid>
+        {isTableOpen && (
+          <DataTable
+            caption={t('linesName')}
+            isWide={heads.length > 1}
+            rows={drawnLines}
+            keyOf={({ head, query, key }) => `${head}/${query}/${key}`}
+            sortedBy={heads.length > 1 ? 3 : 2}
+            columns={[
+              { label: t('queryToken'), value: ({ query }) => nameOf(queries, query), isHeading: true },
+              { label: t('keyToken'), value: ({ key }) => nameOf(keys, key) },
+              ...(heads.length > 1
+                ? [
+                    {
+                      label: t('head'),
+                      value: ({ head }: DrawnLine) => (head === 'mean' ? -1 : head),
+                      isAscending: true,
+                    },
+                  ]
+                : []),
+              { label: t('weight'), value: ({ weight }) => weight, cell: ({ weight }) => formatWeight(weight) },
+            ]}
+            onPoint={line => point(line && { row: line.query, column: line.key })}
+            onChoose={({ query, key }) => choose({ row: query, column: key })}
+          />
+        )}
+      </div>
       <div class="readout" data-testid="readout">
         {focused[0]
           ? describe(focused[0], bundles, queries.map(labelOf), keys.map(labelOf))
@@ -312,6 +340,23 @@ export function HeadView() {
     </>
   );
 }
+
+/** A line between two columns, with its number. */
+interface DrawnLine {
+  readonly head: Pick;
+  readonly query: number;
+  readonly key: number;
+  readonly weight: number;
+}
+
+const linesOf = (bundles: readonly Bundle[]): DrawnLine[] =>
+  bundles.flatMap(({ head, side, index, weights, indices }) =>
+    indices.map(other => ({
+      head,
+      ...(side === 'query' ? { query: index, key: other } : { query: other, key: index }),
+      weight: weights[other] ?? 0,
+    })),
+  );
 
 interface HeadSwatchProps {
   readonly head: number;

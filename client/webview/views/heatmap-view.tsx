@@ -18,11 +18,23 @@ const rowDelay = 80;
 
 /** One head: the whole matrix, the row of the query, one number under the pointer. */
 export function HeatmapView() {
-  const { transport, generation, version, queries, keys, view, query, settings, theme, point, choose, setBusy } =
-    usePanel();
+  const {
+    transport,
+    generation,
+    version,
+    queries,
+    keys,
+    view,
+    query,
+    settings,
+    theme,
+    point,
+    choose,
+    setBusy,
+    isTableOpen,
+  } = usePanel();
   const [visible, setVisible] = useState<Window | null>(null);
   const [pointed, setPointed] = useState<Cell | null>(null);
-  const [isTableOpen, setTableOpen] = useState(false);
 
   const size = useMemo(() => ({ rows: queries.length, columns: keys.length }), [queries.length, keys.length]);
   const wanted = useMemo(
@@ -89,7 +101,7 @@ export function HeatmapView() {
   };
   return (
     <>
-      <Toolbar picks={['layer', 'head']} table={{ isOpen: isTableOpen, onToggle: () => setTableOpen(open => !open) }} />
+      <Toolbar picks={['layer', 'head']} />
       <div class="content">
         <MatrixPlot
           name={t('attentionMatrix')}
@@ -107,7 +119,14 @@ export function HeatmapView() {
           onChoose={choose}
         />
         {isTableOpen && exactRow?.weights.length === keys.length && (
-          <KeyTable query={exactRow.query} queries={queries} keys={keys} weights={exactRow.weights} onPoint={point} />
+          <KeyTable
+            query={exactRow.query}
+            queries={queries}
+            keys={keys}
+            weights={exactRow.weights}
+            onPoint={point}
+            onChoose={choose}
+          />
         )}
       </div>
       <Footer max={drawn.max} />

@@ -31,6 +31,7 @@ type Order = 'position' | ProfileName;
 export function ModelView() {
   const panel = usePanel();
   const { transport, generation, version, queries, keys, stack, settings, theme, view, setView, open, setBusy } = panel;
+  const { isTableOpen } = panel;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [outer, frame, setFrame] = useSize<HTMLDivElement>();
   const [order, setOrder] = useState<Order>('position');
@@ -38,7 +39,6 @@ export function ModelView() {
   const [active, setActive] = useState<Cell>({ row: 0, column: 0 });
   const [pointed, setPointed] = useState<Head | null>(null);
   const [isFocused, setFocused] = useState(false);
-  const [isTableOpen, setTableOpen] = useState(false);
 
   const size = Math.min(maxThumbnail, Math.max(queries.length, keys.length, 1));
   const answer = useQuestion(transport, 'overview', { size, stack: stack.kind }, generation);
@@ -152,7 +152,7 @@ export function ModelView() {
   ];
   return (
     <>
-      <Toolbar picks={[]} table={{ isOpen: isTableOpen, onToggle: () => setTableOpen(isOpen => !isOpen) }}>
+      <Toolbar picks={[]}>
         <Select label={t('sortBy')} value={order} options={orders} onChange={setOrder} />
         {order !== 'position' && measureOf(order).isShare && (
           <label>

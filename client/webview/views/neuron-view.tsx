@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { differenceTable } from '../color-maps.js';
+import { DataTable } from '../data-table.js';
 import { csv } from '../export.js';
 import { Footer } from '../footer.js';
 import { strongest } from '../lines.js';
@@ -22,7 +23,7 @@ const exact = (value: number): string => Number(value.toPrecision(4)).toString()
 /** One pair of tokens in one head: query, key, their product, and the way from there to the weight. */
 export function NeuronView() {
   const panel = usePanel();
-  const { transport, generation, version, queries, keys, view, query, theme, point, setBusy } = panel;
+  const { transport, generation, version, queries, keys, view, query, theme, point, setBusy, isTableOpen } = panel;
   const [chosenKey, setChosenKey] = useState<number | null>(null);
   const isOneHead = view.layer !== 'mean' && view.head !== 'mean';
   const isAsked = query !== null && query < queries.length && isOneHead;
@@ -79,7 +80,7 @@ export function NeuronView() {
     return [index, `${index} ${token ? labelOf(token) : ''} · ${formatWeight(offered.weights[index] ?? 0)}`];
   });
   const toolbar = (
-    <Toolbar picks={['layer', 'head']}>
+    <Toolbar picks={['layer', 'head']} hasScale={false}>
       {options && key !== null && (
         <Select
           label={t('keyToken')}
@@ -143,6 +144,21 @@ export function NeuronView() {
           onPoint={() => point({ row: query, column: key })}
           onChoose={() => undefined}
         />
+        {isTableOpen && (
+          <DataTable
+            caption={t('neuronMatrix')}
+            isWide
+            rows={columns.map((_, index) => index)}
+            keyOf={index => index}
+            columns={[
+              { label: t('componentNumber'), value: index => index, isAscending: true, isHeading: true },
+              ...rows.map(({ text }, strip) => {
+                const valueAt = (index: number) => vectors[strip]?.[index] ?? 0;
+                return { label: text, value: valueAt, cell: (index: number) => exact(valueAt(index)) };
+              }),
+            ]}
+          />
+        )}
         <section class="steps" aria-label={t('stepsName')}>
           <table>
             <caption>{`softmax(q·kᵀ / √d)`}</caption>

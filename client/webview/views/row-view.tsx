@@ -1,5 +1,7 @@
 import { useEffect, useMemo } from 'preact/hooks';
+import type { Token } from '../../shared/protocol.js';
 import { colorTable } from '../color-maps.js';
+import { DataTable } from '../data-table.js';
 import { csv } from '../export.js';
 import { Footer } from '../footer.js';
 import type { Tile } from '../matrix.js';
@@ -20,7 +22,7 @@ const smallestCell = 18;
 export function RowView() {
   const panel = usePanel();
   const { transport, generation, version, queries, keys, stack, view, setView, query, settings, theme } = panel;
-  const { point, choose, setBusy } = panel;
+  const { point, choose, setBusy, isTableOpen } = panel;
   const token = query === null ? undefined : queries[query];
   const answers = useQuestions(
     transport,
@@ -116,6 +118,25 @@ export function RowView() {
           onPoint={cell => point(cell && { row: query, column: cell.row })}
           onChoose={({ row }) => choose({ row: null, column: row })}
         />
+        {isTableOpen && (
+          <DataTable
+            caption={t('acrossLayers', labelOf(token))}
+            isWide
+            rows={keys}
+            keyOf={({ index }) => index}
+            columns={[
+              { label: t('token'), value: labelOf, isHeading: true },
+              { label: t('position'), value: ({ index }) => index, isAscending: true },
+              ...columns.map(({ text }, layer) => {
+                const weightOf = ({ index }: Token) => tile.values[index * stack.layers + layer] ?? 0;
+                return { label: text, value: weightOf, cell: (key: Token) => formatWeight(weightOf(key)) };
+              }),
+            ]}
+            isDimmed={({ special }) => special}
+            onPoint={key => point(key && { row: query, column: key.index })}
+            onChoose={({ index }) => choose({ row: null, column: index })}
+          />
+        )}
       </div>
       <Footer max={tile.max} label={view.head === 'mean' ? t('meanOfHeads') : t('headNumber', view.head)} />
     </>

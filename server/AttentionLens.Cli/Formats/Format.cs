@@ -1,3 +1,5 @@
+using AttentionLens.Analysis.Export;
+
 namespace AttentionLens.Cli.Formats;
 
 /// <summary>A way to write what <c>attend</c> found.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Export;
 
 namespace AttentionLens.Cli.Formats;
 

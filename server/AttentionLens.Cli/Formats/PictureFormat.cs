@@ -1,4 +1,5 @@
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Export;
 
 namespace AttentionLens.Cli.Formats;
 

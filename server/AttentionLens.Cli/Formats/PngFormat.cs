@@ -1,3 +1,4 @@
+using AttentionLens.Analysis.Export;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Hashing;

@@ -1,3 +1,4 @@
+using AttentionLens.Analysis.Export;
 using System.Globalization;
 using System.Text;
 using AttentionLens.Cli.Text;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Export;
 using AttentionLens.Cli.Text;
 
 namespace AttentionLens.Cli.Formats;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using AttentionLens.Analysis.Export;
 
 namespace AttentionLens.Cli.Text;
 
@@ -11,46 +12,7 @@ namespace AttentionLens.Cli.Text;
 internal static class DisplayText
 {
     /// <summary>One line of safe text of the same meaning.</summary>
-    public static string Clean(string text)
-    {
-        var clean = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes()) // lone surrogates come as U+FFFD
-        {
-            switch (rune.Value)
-            {
-                case '\n':
-                    clean.Append('⏎');
-                    break;
-                case '\t':
-                    clean.Append('⇥');
-                    break;
-                case < 0x20:
-                    clean.Append((char)(0x2400 + rune.Value)); // control pictures
-                    break;
-                case 0x7F:
-                    clean.Append('␡');
-                    break;
-                case 0x200C or 0x200D: // joiners are part of words and emoji
-                    clean.Append((char)rune.Value);
-                    break;
-                default:
-                    if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
-                        or UnicodeCategory.ParagraphSeparator or UnicodeCategory.OtherNotAssigned or UnicodeCategory.PrivateUse
-                        && !IsTag(rune.Value))
-                    {
-                        clean.Append(CultureInfo.InvariantCulture, $"<U+{rune.Value:X4}>");
-                    }
-                    else
-                    {
-                        clean.Append(rune.ToString());
-                    }
-
-                    break;
-            }
-        }
-
-        return clean.ToString();
-    }
+    public static string Clean(string text) => VisibleText.Of(text);
 
     /// <summary>Columns that clean text takes in a terminal: 2 for wide characters and emoji, 0 for marks.</summary>
     public static int Width(string text)
@@ -155,7 +117,4 @@ internal static class DisplayText
 
         return false;
     }
-
-    /// <summary>Tag characters spell the flags of England, Scotland and Wales.</summary>
-    private static bool IsTag(int c) => c is >= 0xE0020 and <= 0xE007F;
 }

@@ -12,7 +12,7 @@ internal sealed record ServerSettings
     public static ServerSettings Default { get; } = new();
 
     public ModelChoice Model { get; init; } = new("", 0);
-    public LayerOrHead Layer { get; init; }
+    public LayerOrHead Layer { get; init; } = LayerOrHead.Auto;
     public LayerOrHead Head { get; init; }
     public SinkHandling SpecialTokens { get; init; } = SinkHandling.Hide;
     public ReaderOptions Reader { get; init; } = ReaderOptions.Default;
@@ -82,7 +82,10 @@ internal sealed record ServerSettings
     private static string[] Strings(JsonElement value) => [.. value.EnumerateArray().Select(static item => item.GetString() ?? "")];
 
     private static LayerOrHead Index(JsonElement value) =>
-        value.ValueKind == JsonValueKind.String && value.ValueEquals("mean") ? default : new LayerOrHead(InRange(value, 0, 1000));
+        value.ValueKind != JsonValueKind.String ? new LayerOrHead(InRange(value, 0, 1000))
+        : value.ValueEquals("mean") ? default
+        : value.ValueEquals("auto") ? LayerOrHead.Auto
+        : throw new ArgumentException("it must be a number from 0, \"mean\" or \"auto\"");
 
     private static T Choice<T>(JsonElement value)
         where T : struct, Enum

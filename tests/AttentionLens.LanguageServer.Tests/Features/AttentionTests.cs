@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.Models;
@@ -29,7 +30,31 @@ public sealed class AttentionTests
             Assert.Equal(11, Numbers(tints["buckets"]!).Max());
             // Attention received: columns of matrices whose rows sum to 1, so all tokens together have 1, special ones included.
             Assert.Equal(1, weights.Sum() + (float)tints["specialMass"]!, 1e-4);
-            Assert.True(JsonNode.DeepEquals(JsonNode.Parse("""{"layer":"mean","head":"mean","stack":"encoder","method":"raw"}"""), tints["view"]));
+            JsonNode view = tints["view"]!;
+            Assert.Equal(("encoder", "raw"), ((string?)view["stack"], (string?)view["method"]));
+            // What nothing is said about is the clearest head, and one head it is.
+            Assert.Equal((JsonValueKind.Number, JsonValueKind.Number), (view["layer"]!.GetValueKind(), view["head"]!.GetValueKind()));
+        }
+    }
+
+    [Fact]
+    public async Task The_clearest_head_is_chosen_once_and_every_answer_means_the_same_one()
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open(string.Concat(Enumerable.Repeat("The keeper lit the lamp and nobody saw it. ", 3)) + "\n\nIt burned all night.\n");
+            JsonNode long1 = await client.Request("attentionLens/tints", TestClient.Tints(0, 3));
+            JsonNode short1 = await client.Request("attentionLens/tints", TestClient.Tints(2, 3));
+            Assert.True(JsonNode.DeepEquals(long1["view"], short1["view"]));
+            JsonNode asked = TestClient.Tints(2, 3);
+            asked["view"] = JsonNode.Parse("""{"layer":"auto","head":"mean"}""");
+            JsonNode tokens = await client.Request("attentionLens/tokens", asked.DeepClone());
+            Assert.True(JsonNode.DeepEquals(long1["view"], tokens["view"]));
+            // A method about all layers has no head to choose.
+            asked["view"] = JsonNode.Parse("""{"layer":"auto","method":"rollout"}""");
+            JsonNode rollout = await client.Request("attentionLens/tints", asked);
+            Assert.Equal("mean", (string?)rollout["view"]!["head"]);
         }
     }
 

@@ -13,7 +13,7 @@ const words = [...sentence.slice(0, 12), '=1+1', '"quoted",', '<b>&amp;'];
 const scenario = { words, layers: 3, heads: 4 };
 
 async function saved(page: PanelPage, format: 'svg' | 'png' | 'csv'): Promise<string> {
-  await page.getByLabel('Save…').selectOption(format);
+  await page.getByLabel('Save or copy').selectOption(format);
   const message = await page.evaluate(() => window.fakeHost.sent.findLast(({ type }) => type === 'save'));
   if (message?.type !== 'save' || message.format !== format) throw new Error(`no ${format} was saved`);
   return message.content;
@@ -69,6 +69,44 @@ describe('saving a view', () => {
     const colors = new Set<string>();
     for (let i = 0; i < data.length; i += 4) colors.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
     expect(colors.size).toBeGreaterThan(20);
+    await page.close();
+  });
+
+  it.each(['html', 'npz', 'safetensors'] as const)(
+    'as %s is left to the host, with the view that is shown',
+    async format => {
+      const page = await drawn(await openPanel(browser, { ...scenario, view: { layer: 'auto', head: 'mean' } }));
+      await page.getByLabel('Save or copy').selectOption(format);
+      const message = await page.evaluate(() => window.fakeHost.sent.findLast(({ type }) => type === 'export'));
+      expect(message).toEqual({ type: 'export', format, name: 'sample', view: { layer: 1, head: 2 } });
+      await page.close();
+    },
+  );
+
+  it('copies numbers through the host, and says so', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    await page.getByLabel('Save or copy').selectOption('numbers');
+    await page.locator('nav', { hasText: 'Copied' }).waitFor();
+    const message = await page.evaluate(() => window.fakeHost.sent.findLast(({ type }) => type === 'copy'));
+    if (message?.type !== 'copy') throw new Error('nothing was copied');
+    expect(message.text).toBe(await saved(page, 'csv'));
+    await page.close();
+  });
+
+  it('copies the picture where the browser lets it, and else says what to do', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.bringToFront();
+    await page.getByLabel('Save or copy').selectOption('picture');
+    await page.locator('nav', { hasText: 'Copied' }).waitFor();
+    const kinds = await page.evaluate(async () => (await navigator.clipboard.read()).flatMap(({ types }) => types));
+    expect(kinds).toEqual(['image/png']);
+    await page.evaluate(() => {
+      navigator.clipboard.write = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+    });
+    await page.getByLabel('Save or copy').selectOption('picture');
+    const asked = () => page.evaluate(() => window.fakeHost.sent.findLast(({ type }) => type === 'command'));
+    await expect.poll(asked).toEqual({ type: 'command', command: 'cannotCopy' });
     await page.close();
   });
 });

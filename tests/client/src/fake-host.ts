@@ -1,7 +1,7 @@
 // The extension host of a panel, as a function that runs inside the test page. It must not refer to anything outside
 // itself: it is sent to the browser as text.
 import type { Comparison, FromPanel, Tab, ToPanel } from '../../../client/shared/panel.js';
-import type { HeadProfile, ImageInfo, StackInfo, Token, View } from '../../../client/shared/protocol.js';
+import type { HeadProfile, ImageInfo, StackInfo, Token, View, ViewChoice } from '../../../client/shared/protocol.js';
 
 export interface Scenario {
   readonly words: readonly string[];
@@ -15,6 +15,7 @@ export interface Scenario {
   readonly webgl?: boolean;
   /** The view that the panel opens with. */
   readonly tab?: Tab;
+  readonly view?: ViewChoice;
   readonly strings?: Record<string, string>;
   /** The decoder's text of an encoder-decoder, which stands in another document or below the source. */
   readonly target?: { readonly words: readonly string[]; readonly in: 'document' | 'pair' | 'model' };
@@ -132,6 +133,7 @@ export function installFakeHost(scenario: Scenario): void {
 
     return { words, tokens, count, score, rowOf };
   };
+  const clearest = { layer: 1, head: 2 };
   const kind = scenario.kind ?? 'encoder';
   const own = textOf(scenario.words);
   const compared = scenario.other ? textOf(scenario.other.words) : own;
@@ -287,6 +289,7 @@ export function installFakeHost(scenario: Scenario): void {
           ...(hasTarget() ? { targetTokens: written.tokens } : {}),
           ...(hasTarget() && isWritten ? { generated: true } : {}),
           stacks: stacksOf(text),
+          view: params.view?.layer === 'auto' ? { ...params.view, ...clearest } : params.view,
         };
       case 'rows': {
         const { layers, heads } = scenario;
@@ -372,7 +375,7 @@ export function installFakeHost(scenario: Scenario): void {
         type: 'init',
         strings: scenario.strings ?? {},
         settings: { colorMap: 'lens', scale: 'sqrt' },
-        view: { layer: 0, head: 0 },
+        view: scenario.view ?? { layer: 0, head: 0 },
         ...(scenario.tab ? { tab: scenario.tab } : {}),
       });
       host.post({ type: 'comparison', comparison: scenario.other?.comparison ?? null });

@@ -62,6 +62,17 @@ describe('the heatmap', () => {
     await page.close();
   });
 
+  it('shows the head that the server chose, and says that it was chosen', async () => {
+    const page = await drawn(await openPanel(browser, { ...scenario, view: { layer: 'auto', head: 'mean' } }));
+    expect(await page.getByLabel('Layer').inputValue()).toBe('1');
+    expect(await page.getByLabel('Head').inputValue()).toBe('2');
+    expect(await page.locator('footer .what').innerText()).toBe('mini-encoder · layer 1 · head 2 · clearest head');
+    await page.getByLabel('Head').selectOption('3');
+    await drawn(page);
+    expect(await page.locator('footer .what').innerText()).toBe('mini-encoder · layer 1 · head 3');
+    await page.close();
+  });
+
   it('is used from the keyboard, and speaks the cell it is on', async () => {
     const page = await drawn(await openPanel(browser, scenario));
     await page.locator('[role=grid]').focus();

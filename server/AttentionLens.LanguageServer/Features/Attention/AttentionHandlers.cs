@@ -21,8 +21,9 @@ internal sealed class AttentionHandlers(AttentionService service)
             request.Position is null && request.Query is null ? Priority.Background : Priority.Interactive, attention => Tints(attention, request, cancellation), cancellation);
 
     public Task<TokensResult> TokensAsync(TokensParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, null, state, "attentionLens/tokens", Priority.Interactive, attention => new TokensResult
+        AskAsync(request.Scope, request.View, null, state, "attentionLens/tokens", Priority.Interactive, attention => new TokensResult
         {
+            View = ResolvedIfThere(attention, request.View, cancellation),
             Range = attention.Range,
             Model = Summary(attention.Model),
             Tokens = Items(attention, attention.Text.Source),
@@ -36,7 +37,7 @@ internal sealed class AttentionHandlers(AttentionService service)
     public Task<RowResult> RowAsync(RowParams request, ServerState state, CancellationToken cancellation) =>
         AskAsync(request.Scope, request.View, null, state, "attentionLens/row", Priority.Interactive, attention =>
         {
-            Weighing weighing = AttentionService.Resolve(attention, request.View);
+            Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
             if (request.Query < 0 || request.Query >= weighing.Stack.Queries)
                 throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {weighing.Stack.Queries - 1}.");
             float[] row = new float[weighing.Stack.Keys];
@@ -66,7 +67,7 @@ internal sealed class AttentionHandlers(AttentionService service)
     public Task<ScoreResult> ScoreAsync(ScoreParams request, ServerState state, CancellationToken cancellation) =>
         AskAsync(request.Scope, request.View, null, state, "attentionLens/score", Priority.Interactive, attention =>
         {
-            (AttentionStack stack, Method method, HeadSelection selection) = AttentionService.Resolve(attention, request.View);
+            (AttentionStack stack, Method method, HeadSelection selection) = AttentionService.Resolve(attention, request.View, cancellation);
             if (method != Methods.Raw || selection is not { Layer: { } layer, Head: { } head })
                 throw new AttentionException(AttentionStatus.Failed, "Choose one layer, one head and the raw weights: a mean has no query and key of its own.");
             if (request.Query < 0 || request.Query >= stack.Queries || request.Key < 0 || request.Key >= stack.Keys)
@@ -174,7 +175,7 @@ internal sealed class AttentionHandlers(AttentionService service)
     {
         if (request.Unit is not ("token" or "word"))
             throw new RpcException(ErrorCodes.InvalidParams, "unit must be \"token\" or \"word\".");
-        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
         AttentionStack stack = weighing.Stack;
         Token[] tokens = attention.Keys(stack);
         TintQuery query = FindQuery(attention, stack, request);
@@ -207,8 +208,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Query = query.Range,
             Pinned = query.Pinned ? true : null,
             Model = attention.Model.Name,
-            View = new View(
-                new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(stack.Kind), weighing.Method.Name),
+            View = Resolved(weighing),
             Tokens = Places(own),
             Weights = Array.ConvertAll(own, i => units[i].Weight),
             Buckets = Array.ConvertAll(own, i => buckets[i]),
@@ -227,6 +227,22 @@ internal sealed class AttentionHandlers(AttentionService service)
     private readonly record struct TintUnit(int Index, TextRange Range, float Weight, bool InPair)
     {
         public int[] Place => [Range.Start.Line, Range.Start.Character, Range.End.Line, Range.End.Character, Index];
+    }
+
+    private static View Resolved(Weighing weighing) => new(
+        new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(weighing.Stack.Kind), weighing.Method.Name);
+
+    /// <summary>Who asks for tokens wants to know which stacks there are: that the view names none of them is no reason to fail.</summary>
+    private static View? ResolvedIfThere(SegmentAttention attention, View? view, CancellationToken cancellation)
+    {
+        try
+        {
+            return Resolved(AttentionService.Resolve(attention, view, cancellation));
+        }
+        catch (AttentionException)
+        {
+            return null;
+        }
     }
 
     private readonly record struct TintQuery(string Mode, int[] Tokens, TextRange? Range, bool Pinned = false);
@@ -291,7 +307,7 @@ internal sealed class AttentionHandlers(AttentionService service)
 
     private TileResult Tile(SegmentAttention attention, TileParams request, CancellationToken cancellation)
     {
-        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
         (AttentionStack stack, _, HeadSelection selection) = weighing;
         (int firstRow, int rows) = Span(request.Rows, stack.Queries, "rows");
         (int firstColumn, int columns) = Span(request.Columns, stack.Keys, "columns");

@@ -109,7 +109,7 @@ internal sealed record TintsResult : AttentionResult
 /// <param name="View">Absent = the settings'.</param>
 internal sealed record AttentionPositionParams(TextDocumentIdentifier TextDocument, Position Position, Scope? Scope = null, View? View = null);
 
-internal sealed record TokensParams(Scope Scope);
+internal sealed record TokensParams(Scope Scope, View? View = null);
 
 internal sealed record TokensResult : AttentionResult
 {
@@ -129,6 +129,9 @@ internal sealed record TokensResult : AttentionResult
     public StackItem[]? Stacks { get; init; }
 
     public PairedText? Pair { get; init; }
+
+    /// <summary>As resolved.</summary>
+    public View? View { get; init; }
 }
 
 /// <param name="Range">Null for a special token.</param>
@@ -231,6 +234,16 @@ internal sealed record ProfilesResult : AttentionResult
 internal sealed record ProfileItem(
     float Entropy, float NormalizedEntropy, float Max, float MeanDistance, float First, float Separators, float Previous, float Next, float Same);
 
+/// <param name="Format">"html", "npz" or "safetensors".</param>
+/// <param name="Path">Absolute; what is there is replaced once the new file is whole.</param>
+internal sealed record ExportParams(Scope Scope, string Format, string Path, View? View = null);
+
+internal sealed record ExportResult : AttentionResult
+{
+    /// <summary>False: all layers and heads were too much for the format, and only those of the view were written.</summary>
+    public bool? IsWhole { get; init; }
+}
+
 internal sealed record ModelInfoResult
 {
     public string Status { get; init; } = AttentionStatus.Ok;
@@ -295,6 +308,8 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(OverviewResult))]
 [JsonSerializable(typeof(ProfilesParams))]
 [JsonSerializable(typeof(ProfilesResult))]
+[JsonSerializable(typeof(ExportParams))]
+[JsonSerializable(typeof(ExportResult))]
 [JsonSerializable(typeof(ModelInfoResult))]
 [JsonSerializable(typeof(StatusParams))]
 [JsonSerializable(typeof(PlaceArgument))]

@@ -124,7 +124,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
                 messages.NoMemory(failure);
                 goto default;
             default:
-                if (failure is not (ModelException or Tokenization.TokenizerException or MethodException or OperationCanceledException))
+                if (failure is not (ModelException or Tokenization.TokenizerException or MethodException or Analysis.Export.ExportException or OperationCanceledException))
                     log.Failed(failure, method);
                 return (AttentionStatus.Failed, ModelHost.Explain(failure));
         }
@@ -167,12 +167,12 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
 
     /// <summary>Stack, method and heads that a view names.</summary>
     /// <exception cref="AttentionException">The model or the server has none of that name or number.</exception>
-    public static Weighing Resolve(SegmentAttention attention, View? view)
+    public static Weighing Resolve(SegmentAttention attention, View? view, CancellationToken cancellation)
     {
         AttentionStack stack = attention.Stack(view?.Stack);
         Method method = MethodOf(view);
         return method.AppliesTo(attention.Model.Kind, stack.Kind)
-            ? new Weighing(stack, method, attention.Selection(view, stack))
+            ? new Weighing(stack, method, attention.Selection(view, method, stack, cancellation))
             : throw new AttentionException(AttentionStatus.Failed, $"{method.Title} is not defined for cross-attention; choose the encoder or the decoder.");
     }
 

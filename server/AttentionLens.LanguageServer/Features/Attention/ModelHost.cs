@@ -46,11 +46,32 @@ internal sealed class ModelMissingException(string message) : Exception(message)
 /// <summary>A model in use: passes in flight keep it alive after the settings have moved on to another one.</summary>
 internal sealed class HeldModel(IModelRunner runner)
 {
+    /// <summary>A sentence.</summary>
+    private const int TellingTokens = 16;
+
     private readonly Lock gate = new();
+    private readonly Dictionary<AttentionKind, HeadSelection> clearest = [];
     private int users;
     private bool retired;
 
     public IModelRunner Runner { get; } = runner;
+
+    /// <summary>
+    /// The head that a view means which leaves the choice to the server. Kept while the model is loaded, so that two paragraphs show the same
+    /// head and typing does not change it; a text of few tokens says too little to keep its choice.
+    /// </summary>
+    public HeadSelection ClearestHead(AttentionKind kind, int tokens, Func<HeadSelection> find)
+    {
+        lock (clearest)
+        {
+            if (clearest.TryGetValue(kind, out HeadSelection known))
+                return known;
+            HeadSelection found = find();
+            if (tokens >= TellingTokens)
+                clearest.Add(kind, found);
+            return found;
+        }
+    }
 
     /// <summary>Keeps the model alive until disposed.</summary>
     /// <exception cref="AttentionException">Another model has been chosen since.</exception>
@@ -197,7 +218,7 @@ internal sealed class ModelHost(IModelLoader loader, Func<string, Action, Progre
     /// <summary>One sentence for the user about any failure to load or run a model.</summary>
     public static string Explain(Exception failure) => failure switch
     {
-        ModelMissingException or ModelException or TokenizerException or MethodException => failure.Message,
+        ModelMissingException or ModelException or TokenizerException or MethodException or Analysis.Export.ExportException => failure.Message,
         OutOfMemoryException => "There is not enough memory for this model and text; choose a smaller model or a shorter segment.",
         OperationCanceledException => "Loading the model was cancelled; ask again to load it.",
         UnauthorizedAccessException or IOException => $"The model cannot be read: {failure.Message}",

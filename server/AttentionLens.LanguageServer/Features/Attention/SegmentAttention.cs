@@ -70,17 +70,27 @@ internal sealed record SegmentAttention(
             _ => throw new AttentionException(AttentionStatus.Failed, "A stack is \"encoder\", \"decoder\", \"cross\" or \"vision\"."),
         };
         AttentionStack? stack = Trace.Stack(kind);
-        // The decoder of an encoder-decoder has seen nothing but its start token when there is no target text.
-        if (stack is not null && Model.Kind == ModelKind.EncoderDecoder && kind != AttentionKind.Encoder && Text.Target.Length == 0)
+        if (stack is not null && !Has(stack))
             throw new AttentionException(AttentionStatus.Failed, $"{NameOf(kind)} attention needs a source and a target text.");
         return stack ?? throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no {NameOf(kind)} attention.");
     }
 
+    /// <summary>False for the decoder of an encoder-decoder that has seen nothing but its start token, because there is no target text.</summary>
+    public bool Has(AttentionStack stack) => Model.Kind != ModelKind.EncoderDecoder || stack.Kind == AttentionKind.Encoder || Text.Target.Length > 0;
+
     /// <summary>The layer and head of a view, with the settings' values where it names none.</summary>
     /// <exception cref="AttentionException">The stack has no such layer or head.</exception>
-    public HeadSelection Selection(View? view, AttentionStack stack)
+    public HeadSelection Selection(View? view, Method method, AttentionStack stack, CancellationToken cancellation)
     {
-        var selection = new HeadSelection((view?.Layer ?? Settings.Layer).Index, (view?.Head ?? Settings.Head).Index);
+        LayerOrHead layer = view?.Layer ?? Settings.Layer, head = view?.Head ?? Settings.Head;
+        // A view that names one of the two means that one, whatever the setting chooses for both.
+        if (layer.IsAuto && (view?.Layer is not null || view?.Head is null))
+        {
+            // The last layer of such a method is about all layers and heads; no head of it could be chosen.
+            return method.Accumulates ? new HeadSelection(stack.Layers - 1, null) : Held.ClearestHead(
+                stack.Kind, stack.Queries, () => ClearestHead.Of(AttentionView.Raw(stack), Sinks.Of(Queries(stack), causal: false), Sinks.Of(Keys(stack), stack.Causal), cancellation));
+        }
+        var selection = new HeadSelection(layer.Index, head.Index);
         if (selection.Layer >= stack.Layers)
             throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no layer {selection.Layer}: its layers are 0 to {stack.Layers - 1}.");
         if (selection.Head >= stack.Heads)

@@ -44,7 +44,7 @@ internal sealed class DocumentHighlightHandler(AttentionService service)
 
     private DocumentHighlightItem[]? Answer(SegmentAttention attention, AttentionPositionParams request, CancellationToken cancellation)
     {
-        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
         AttentionStack stack = weighing.Stack;
         Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
         int query = attention.TokenAt(queries, attention.Document.Text.Offset(request.Position));

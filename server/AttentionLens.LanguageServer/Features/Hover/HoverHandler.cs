@@ -47,7 +47,7 @@ internal sealed class HoverHandler(AttentionService service)
 
     private HoverResult? Answer(SegmentAttention attention, AttentionPositionParams request, CancellationToken cancellation)
     {
-        Weighing weighing = AttentionService.Resolve(attention, request.View);
+        Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
         AttentionStack stack = weighing.Stack;
         Token[] keys = attention.Keys(stack), queries = attention.Queries(stack);
         int offset = attention.Document.Text.Offset(request.Position);

@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace AttentionLens.Cli;
+namespace AttentionLens.Analysis.Export;
 
-/// <summary>A layer or head as given on the command line: one, the last, all of them, or their mean.</summary>
-internal readonly record struct Selection(string Text, int? Index = null)
+/// <summary>Which layers or heads: one, the last, all of them, or their mean.</summary>
+public readonly record struct Selection(string Text, int? Index = null)
 {
     public static readonly Selection All = new("all");
 
@@ -13,22 +13,25 @@ internal readonly record struct Selection(string Text, int? Index = null)
 
     public bool IsAll => this == All;
 
-    public static Selection Parse(string text, string option) => text switch
+    /// <summary>Null for a text that names none.</summary>
+    public static Selection? Parse(string text) => text switch
     {
         "all" => All,
         "mean" => Mean,
         "last" => Last,
-        _ => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
-            ? new Selection(text, index)
-            : throw new UsageException($"{option} takes a number from 0, 'last', 'all' or 'mean', not '{text}'."),
+        _ => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? new Selection(text, index) : null,
     };
 
+    /// <summary>The mean for null, else that one.</summary>
+    public static Selection Of(int? index) => index is { } one ? new Selection(one.ToString(CultureInfo.InvariantCulture), one) : Mean;
+
     /// <summary>The indices to answer for; null stands for the mean.</summary>
+    /// <exception cref="ExportException">There are fewer.</exception>
     public IEnumerable<int?> Of(int count, string what)
     {
         if (Index >= count)
         {
-            throw new CommandException(count == 1
+            throw new ExportException(count == 1
                 ? $"There is no {what} {Index}: there is only {what} 0."
                 : $"There is no {what} {Index}: this attention has {what}s 0 to {count - 1}.");
         }

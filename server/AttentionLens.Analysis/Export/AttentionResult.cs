@@ -1,11 +1,10 @@
 using System.Globalization;
-using AttentionLens.Analysis;
 using AttentionLens.Models;
 
-namespace AttentionLens.Cli;
+namespace AttentionLens.Analysis.Export;
 
 /// <summary>One row or column of an attention matrix: a token of a text, an id without text, or an image patch.</summary>
-internal sealed record AttendedToken(int Id, string Text, int Start, int End, bool Special, int Sequence, int TypeId)
+public sealed record AttendedToken(int Id, string Text, int Start, int End, bool Special, int Sequence, int TypeId)
 {
     /// <summary>For an unknown token the text that it stands for.</summary>
     public string? Source { get; init; }
@@ -15,14 +14,14 @@ internal sealed record AttendedToken(int Id, string Text, int Start, int End, bo
 }
 
 /// <summary>One attention stack of a run with the tokens on its two sides.</summary>
-internal sealed record StackResult(AttentionView View, AttentionStack Stack, AttendedToken[] Queries, AttendedToken[] Keys)
+public sealed record StackResult(AttentionView View, AttentionStack Stack, AttendedToken[] Queries, AttendedToken[] Keys)
 {
     /// <summary>"encoder", "decoder", "cross" or "vision".</summary>
     public string Name => View.Kind.ToString().ToLowerInvariant();
 }
 
-/// <summary>What <c>attend</c> found, for every format to write.</summary>
-internal sealed record AttentionResult(AttentionTrace Trace, string Method, Selection Layers, Selection Heads, StackResult[] Stacks)
+/// <summary>What is taken along: some matrices of a trace's stacks, for every format to write.</summary>
+public sealed record AttentionResult(AttentionTrace Trace, string Method, Selection Layers, Selection Heads, StackResult[] Stacks)
 {
     public ModelInfo Model => Trace.Model;
 

@@ -1,0 +1,86 @@
+// What every view has in common: room for it in any width, a table of its numbers, an order of keys.
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tabs } from '../../../client/shared/panel.js';
+import { drawn, launch, openPanel, type PanelPage, screenshot, sentence, seriousProblems } from './panel-page.js';
+import { themeNames } from './themes.js';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(() => browser?.close());
+
+const scenario = { words: sentence, layers: 4, heads: 6 };
+
+async function withCursor(page: PanelPage): Promise<PanelPage> {
+  await page.evaluate(() => window.fakeHost.post({ type: 'cursor', position: { line: 0, character: 5 } }));
+  return drawn(page);
+}
+
+describe.each(tabs)('the %s view', tab => {
+  it.each([300, 640, 1200, 1600])('fits a panel of %i pixels', async width => {
+    const page = await openPanel(browser, { ...scenario, tab }, 'dark', { width, height: 600 });
+    await withCursor(page);
+    await screenshot(page, `layout-${tab}-${width}`);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    const outside = await page.evaluate(() =>
+      [...document.querySelectorAll('nav *, .toolbar *, footer')]
+        .filter(element => element.getBoundingClientRect().right > window.innerWidth + 1)
+        .map(element => element.outerHTML.slice(0, 80)),
+    );
+    expect(outside).toEqual([]);
+    // Controls never take the picture's place.
+    const picture = (await page.locator('.content').first().boundingBox()) ?? { height: 0 };
+    expect(picture.height).toBeGreaterThan(250);
+    await page.close();
+  });
+
+  it('has a table of its numbers, reached and gone through by keyboard', async () => {
+    const page = await openPanel(browser, { ...scenario, tab }, 'light', { width: 1000, height: 600 });
+    await withCursor(page);
+    await page.getByRole('button', { name: 'Table' }).focus();
+    await page.keyboard.press('Enter');
+    const rows = page.locator('.side tbody tr');
+    await rows.first().waitFor();
+    await drawn(page);
+    await screenshot(page, `table-${tab}`);
+    const header = page.locator('.side thead button').first();
+    await header.focus();
+    await page.keyboard.press('Enter');
+    const sort = () => page.locator('.side thead th').first().getAttribute('aria-sort');
+    const first = await sort();
+    await page.keyboard.press('Enter');
+    expect(new Set([first, await sort()])).toEqual(new Set(['ascending', 'descending']));
+    await rows.first().focus();
+    await page.keyboard.press('ArrowDown');
+    expect(await rows.nth(1).evaluate(row => row === document.activeElement)).toBe(true);
+    await page.keyboard.press('End');
+    expect(await rows.last().evaluate(row => row === document.activeElement)).toBe(true);
+    await page.close();
+  });
+
+  it.each(themeNames)('is accessible beside its table in the %s theme', async theme => {
+    const state = { isTableOpen: true };
+    const page = await openPanel(browser, { ...scenario, tab, state }, theme, { width: 640, height: 700 });
+    await withCursor(page);
+    await page.locator('.side').waitFor();
+    await screenshot(page, `layout-${tab}-${theme}`);
+    expect(await seriousProblems(page)).toEqual([]);
+    expect(page.problems).toEqual([]);
+    await page.close();
+  });
+});
+
+describe('the choice of a view', () => {
+  it('is a row of tabs where there is room, and a menu where there is none', async () => {
+    const page = await drawn(await openPanel(browser, scenario, 'dark', { width: 1000, height: 600 }));
+    expect(await page.getByRole('tab', { name: 'Heatmap' }).isVisible()).toBe(true);
+    expect(await page.getByLabel('Views').locator('visible=true').count()).toBe(1);
+    await page.setViewportSize({ width: 320, height: 600 });
+    expect(await page.getByRole('tab', { name: 'Heatmap' }).isVisible()).toBe(false);
+    await page.locator('.tab-select select').selectOption('model');
+    await page.locator('.thumbnails').waitFor();
+    await page.close();
+  });
+});
