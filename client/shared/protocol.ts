@@ -279,6 +279,12 @@ export interface OverviewResult<Bytes> extends Result {
   readonly profiles: readonly (readonly HeadProfile[])[];
 }
 
+/** The profiles alone. */
+export interface ProfilesResult extends Result {
+  readonly stack: Stack;
+  readonly profiles: readonly (readonly HeadProfile[])[];
+}
+
 /** A way to get from softmax weights to what is shown: the weights themselves, rollout, value norms, ... */
 export interface Method {
   readonly name: string;
@@ -335,6 +341,7 @@ export interface ServerRequests {
   };
   'attentionLens/checkModel': { params: { readonly name: string }; result: CheckedModel };
   'attentionLens/removeModel': { params: { readonly name: string }; result: { readonly bytes: number } };
+  'attentionLens/profiles': { params: { scope: Scope; stack?: Stack }; result: ProfilesResult };
   'attentionLens/export': { params: ExportParams; result: ExportResult };
   'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { ExecuteCommandRequest } from 'vscode-languageclient/node';
-import { isRange, type Tab } from '../shared/panel.js';
+import { isRange, isView, type Tab } from '../shared/panel.js';
 import { isDrawable, type Range } from '../shared/protocol.js';
 import { askName, type ComparisonPicker, nameOf, pickFolder } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
@@ -41,6 +41,17 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     showAttention: () => {
       const editor = servedEditor(shown);
       shown.show(editor.document.uri, askedRanges(editor));
+    },
+    openSample: async () => {
+      const document = await vscode.workspace.openTextDocument({ content: sample, language: 'plaintext' });
+      const editor = await vscode.window.showTextDocument(document);
+      // On a word, so that the first picture is what that word attends to.
+      const at = document.positionAt(sample.indexOf('it was') + 1);
+      editor.selection = new vscode.Selection(at, at);
+      shown.show(document.uri, askedRanges(editor));
+    },
+    showHead: chosen => {
+      if (isView(chosen)) view.set(chosen);
     },
     clearAttention: () => {
       const editor = vscode.window.activeTextEditor;
@@ -113,9 +124,10 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
       await execute(server, 'attentionLens.pinQuery', { uri: editor.document.uri.toString(), range: plain(range) });
       tints.refreshAll();
     },
-    unpin: async () => {
-      const editor = servedEditor(shown);
-      await execute(server, 'attentionLens.unpinQuery', { uri: editor.document.uri.toString() });
+    // The tree of the view container names the document; else the active editor's is meant.
+    unpin: async (node: unknown) => {
+      const { uri } = isPinned(node) ? node : servedEditor(shown).document;
+      await execute(server, 'attentionLens.unpinQuery', { uri: uri.toString() });
       tints.refreshAll();
     },
     pairEditors: async () => {
@@ -236,6 +248,15 @@ function activeImage(): vscode.Uri | undefined {
 
 const isFromImage = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'isImage' in value && value.isImage === true;
+
+/** English, as the embedded model is: what *it* stands for is the classic question to a head. */
+const sample = `The trophy would not fit in the suitcase because it was too big. Nobody in the room had measured it before the train left.
+
+The old captain gave the sailor his coat, although he was cold himself. The sailor thanked him and wore it until they reached the harbour.
+`;
+
+const isPinned = (value: unknown): value is { readonly uri: vscode.Uri } =>
+  typeof value === 'object' && value !== null && 'uri' in value && value.uri instanceof vscode.Uri;
 
 interface Place {
   readonly uri: string;

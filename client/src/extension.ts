@@ -68,7 +68,7 @@ export function activate(context: vscode.ExtensionContext): void {
     comparisons,
     panels,
     models,
-    new OverviewTree(server, shown, view, status),
+    new OverviewTree(server, shown, view, status, tints),
     registerCommands({ server, shown, view, imageView, panels, status, tints, models, comparisons }),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { ModelSummary, ServerStatus, TintsResult } from '../shared/protocol.js';
+import type { ModelSummary, ServerStatus, TintsResult, View } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import { documentSelector, type Server } from './server.js';
 import type { ShownTexts } from './shown-texts.js';
@@ -50,6 +50,11 @@ export class StatusItems implements vscode.Disposable {
 
   get model(): ModelSummary | undefined {
     return this.status.model;
+  }
+
+  /** What has come of a choice that was left to the server. */
+  get resolvedView(): View | undefined {
+    return this.resolved?.view;
   }
 
   /** A failure that stands until the next good answer. */

@@ -254,8 +254,8 @@ export function App(props: AppProps) {
               <Select
                 label={t('views')}
                 isQuiet
-                value={tab}
-                options={tabs.map(name => [name, t(tabNames[name])])}
+                value={shownTab}
+                options={offered.map(name => [name, t(tabNames[name])])}
                 onChange={setTab}
               />
             </div>

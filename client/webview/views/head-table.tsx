@@ -1,5 +1,5 @@
+import { formatProfile, type Head, measures } from '../../shared/profiles.js';
 import { DataTable } from '../data-table.js';
-import { formatProfile, type Head, measures } from '../profiles.js';
 import { t } from '../strings.js';
 import { viewLabel } from '../view-label.js';
 

@@ -1,11 +1,19 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import {
+  formatProfile,
+  type Head,
+  headsOf,
+  measureOf,
+  measures,
+  type ProfileName,
+  patternOf,
+} from '../../shared/profiles.js';
 import { colorTable, levels, scaled } from '../color-maps.js';
 import { csv, flatten, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
 import { resize } from '../matrix-painter.js';
 import { Failure, Loading } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
-import { formatProfile, type Head, headsOf, measureOf, measures, type ProfileName, patternOf } from '../profiles.js';
 import { type Option, Select } from '../select.js';
 import { t } from '../strings.js';
 import { SvgSurface } from '../svg-surface.js';

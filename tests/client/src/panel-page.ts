@@ -78,6 +78,18 @@ export async function seriousProblems(page: PanelPage): Promise<string[]> {
   });
 }
 
+/** How many colours a PNG has, counted in the browser: millions of numbers are slow to bring here. */
+export function colorCount(page: Page, png: Buffer): Promise<number> {
+  return page.evaluate(async base64 => {
+    const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+    const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    context?.drawImage(image, 0, 0);
+    const { buffer } = context?.getImageData(0, 0, image.width, image.height).data ?? new Uint8ClampedArray();
+    return new Set(new Uint32Array(buffer)).size;
+  }, png.toString('base64'));
+}
+
 /** Red, green, blue and alpha of each pixel of a PNG. */
 export function pixels(page: Page, png: Buffer): Promise<number[]> {
   return page.evaluate(async base64 => {

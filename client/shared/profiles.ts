@@ -1,5 +1,5 @@
-import type { MessageKey } from '../shared/messages.js';
-import type { HeadProfile } from '../shared/protocol.js';
+import type { MessageKey } from './messages.js';
+import type { HeadProfile } from './protocol.js';
 
 export type ProfileName = keyof HeadProfile;
 
