@@ -26,7 +26,7 @@ export const serverCommand = (file: string): ServerCommand =>
  * Path of the server executable: the setting, then ATTENTIONLENS_SERVER (development), then the one that comes
  * with the extension. A path is executable input, so an untrusted workspace gets the extension's own server.
  *
- * @throws Error with one sentence for the user when there is no such file.
+ * @throws MissingServerError when there is no such file.
  */
 export function findServer(options: ServerPathOptions): string {
   const folder = path.join(options.extensionPath, 'server');
@@ -35,11 +35,18 @@ export function findServer(options: ServerPathOptions): string {
   const configured = options.isTrusted ? expandHome(options.configured.trim()) : '';
   const chosen = configured || options.environment.ATTENTIONLENS_SERVER || own;
   if (fs.existsSync(chosen)) return chosen;
-  throw new Error(
-    chosen === own
-      ? `The AttentionLens server is missing from the extension (${own}). Install the package for your platform, or set attentionLens.server.path.`
-      : `There is no AttentionLens server at ${chosen}. Check the setting attentionLens.server.path.`,
-  );
+  throw new MissingServerError(chosen, chosen === own);
+}
+
+/** What to say is left to whoever speaks the user's language. */
+export class MissingServerError extends Error {
+  constructor(
+    readonly file: string,
+    /** The extension's own: this package is for another platform. */
+    readonly isOwn: boolean,
+  ) {
+    super(`no server at ${file}`);
+  }
 }
 
 const executableName = (platform: NodeJS.Platform): string =>

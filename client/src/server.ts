@@ -14,7 +14,7 @@ import {
   State,
 } from 'vscode-languageclient/node';
 import { type ServerRequests, type ServerStatus, statusNotification } from '../shared/protocol.js';
-import { findServer, serverCommand } from './server-path.js';
+import { findServer, MissingServerError, serverCommand } from './server-path.js';
 import { type ServerSettings, section, serverPath } from './settings.js';
 
 /** Documents whose text the server gets. Diff sides and output channels are left out on purpose. */
@@ -150,7 +150,7 @@ export class Server implements vscode.Disposable {
         platform: process.platform,
       });
     } catch (error) {
-      throw new ServerError(error instanceof Error ? error.message : String(error));
+      throw new ServerError(error instanceof MissingServerError ? missing(error) : String(error));
     }
     this.log.info(`Starting ${file}`);
     const { command, args } = serverCommand(file);
@@ -177,7 +177,7 @@ export class Server implements vscode.Disposable {
     } catch (error) {
       this.client = undefined;
       this.log.error(`${file}: ${String(error)}`);
-      throw new ServerError(`The AttentionLens server ${file} did not start. The log says why.`);
+      throw new ServerError(vscode.l10n.t('The AttentionLens server {0} did not start. The log says why.', file));
     }
     return client;
   }
@@ -189,7 +189,7 @@ export class Server implements vscode.Disposable {
       this.log.warn('The server ended unexpectedly; starting it again.');
       return { action: CloseAction.Restart, handled: true };
     }
-    const message = 'The AttentionLens server ended five times within three minutes and stays stopped.';
+    const message = vscode.l10n.t('The AttentionLens server ended five times within three minutes and stays stopped.');
     this.log.error(message);
     this.reported.fire({ health: 'error', message, busy: false });
     return { action: CloseAction.DoNotRestart, handled: true };
@@ -200,6 +200,14 @@ export class Server implements vscode.Disposable {
     this.reported.dispose();
   }
 }
+
+const missing = ({ file, isOwn }: MissingServerError): string =>
+  isOwn
+    ? vscode.l10n.t(
+        'The AttentionLens server is missing from the extension ({0}). Install the package for your platform, or set attentionLens.server.path.',
+        file,
+      )
+    : vscode.l10n.t('There is no AttentionLens server at {0}. Check the setting attentionLens.server.path.', file);
 
 /** Unlike the built-in features, a custom request gets these raw. */
 const isOvertaken = (error: unknown): boolean =>

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { messages } from '../../../client/shared/messages.js';
 
@@ -103,6 +105,79 @@ describe('translations', () => {
     for (const [text, translation] of Object.entries(bundle)) {
       expect(placeholders(translation), text).toEqual(placeholders(text));
     }
+  });
+});
+
+describe('what users read', () => {
+  // Words that stay as they are: formulas, signs, names of products and formats.
+  const untranslated = /^(softmax\(|AttentionLens$|[^a-z]*$)/i;
+  const sources = ['src', 'webview', 'webview/views'].flatMap(folder =>
+    readdirSync(path.join(client, folder))
+      .filter(file => /\.tsx?$/.test(file))
+      .map(file => path.join(client, folder, file)),
+  );
+
+  /** Text that stands in the code where a user sees it, instead of going through t() or l10n.t(). */
+  function spokenDirectly(file: string): string[] {
+    const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+    const found: string[] = [];
+    const check = (node: ts.Node, text: string) => {
+      if (/[A-Za-z]{2}/.test(text) && !untranslated.test(text.trim())) {
+        found.push(`${path.basename(file)}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1}: ${text}`);
+      }
+    };
+    const literal = (node: ts.Node | undefined): string => {
+      if (!node) return '';
+      if (ts.isStringLiteralLike(node)) return node.text;
+      if (ts.isTemplateExpression(node))
+        return [node.head, ...node.templateSpans.map(span => span.literal)].map(part => part.text).join(' ');
+      if (ts.isJsxExpression(node)) return literal(node.expression);
+      return '';
+    };
+    const visit = (node: ts.Node): void => {
+      if (ts.isJsxText(node)) check(node, node.text);
+      else if (ts.isJsxExpression(node) && ts.isJsxElement(node.parent)) check(node, literal(node));
+      else if (
+        ts.isJsxAttribute(node) &&
+        /^(title|label|placeholder|hint|name|caption|message|aria-label)$/.test(node.name.getText())
+      ) {
+        check(node, literal(node.initializer));
+      } else if (
+        ts.isCallExpression(node) &&
+        /\.(show\w+Message|createWebviewPanel|setStatusBarMessage)$/.test(node.expression.getText())
+      ) {
+        for (const argument of node.arguments) if (/ /.test(literal(argument))) check(argument, literal(argument));
+      } else if (ts.isNewExpression(node) && /^(ServerError|vscode\.TreeItem)$/.test(node.expression.getText())) {
+        check(node, literal(node.arguments?.[0]));
+      } else if (
+        ts.isPropertyAssignment(node) &&
+        /^(title|placeHolder|description|detail)$/.test(node.name.getText())
+      ) {
+        check(node, literal(node.initializer));
+      } else if (
+        ts.isBinaryExpression(node) &&
+        node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+        /\.(title|placeholder|tooltip|description|detail|text|message)$/.test(node.left.getText())
+      ) {
+        check(node, literal(node.right).replace(/\$\(\w+\)/g, ''));
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(source);
+    return found;
+  }
+
+  it('goes through the translations', () => {
+    expect(sources.flatMap(spokenDirectly)).toEqual([]);
+  });
+
+  it('would be found if it did not', () => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'attentionlens-')), 'view.tsx');
+    writeFileSync(
+      file,
+      "const a = <p title=\"Some text\">More text{`and more`}</p>;\nitem.tooltip = 'A tip';\nthrow new ServerError('No good.');\n",
+    );
+    expect(spokenDirectly(file)).toHaveLength(5);
   });
 });
 

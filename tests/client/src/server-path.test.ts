@@ -39,8 +39,10 @@ describe('findServer', () => {
   });
 
   it('says what is missing', () => {
-    expect(() => find()).toThrow(/missing from the extension/);
-    expect(() => find({ configured: '/no/such/server' })).toThrow(/\/no\/such\/server/);
+    expect(() => find()).toThrow(expect.objectContaining({ isOwn: true }));
+    expect(() => find({ configured: '/no/such/server' })).toThrow(
+      expect.objectContaining({ isOwn: false, file: '/no/such/server' }),
+    );
   });
 });
 
