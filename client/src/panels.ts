@@ -13,7 +13,14 @@ import {
   type Tab,
   type ToPanel,
 } from '../shared/panel.js';
-import { type ExportFormat, isDrawable, type Range, type Scope, type TokensResult } from '../shared/protocol.js';
+import {
+  type ExportFormat,
+  isDrawable,
+  type Range,
+  type Scope,
+  type TokensResult,
+  type ViewChoice,
+} from '../shared/protocol.js';
 import { showFailure } from './commands.js';
 import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';

@@ -96,7 +96,8 @@ export function App(props: AppProps) {
 
   // Only what the server is to choose needs its word on it; to ask again for each view would cost every view a round.
   const asked = useMemo(
-    (): ViewChoice => (choice.layer === 'auto' ? { ...choice, ...(tab === 'cross' ? { stack: 'cross' } : {}) } : unresolved),
+    (): ViewChoice =>
+      choice.layer === 'auto' ? { ...choice, ...(tab === 'cross' ? { stack: 'cross' } : {}) } : unresolved,
     [choice, tab],
   );
   const tokens = useQuestion(transport, 'tokens', target ? { view: asked } : null, generation);

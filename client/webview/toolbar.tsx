@@ -8,16 +8,19 @@ interface ToolbarProps {
   readonly picks: readonly ('layer' | 'head')[];
   /** False for views whose colours have a scale of their own. */
   readonly hasScale?: boolean;
+  /** False for a view of one stack only. */
+  readonly hasStack?: boolean;
+  readonly hasTable?: boolean;
   readonly children?: ComponentChildren;
 }
 
 /** What is shown at the left, how it is shown at the right; both wrap as groups. */
-export function Toolbar({ picks: wanted, hasScale = true, children }: ToolbarProps) {
+export function Toolbar({ picks: wanted, hasScale = true, hasStack = true, hasTable = true, children }: ToolbarProps) {
   const { view, setView, stack, stacks, settings, setScale, query, isPinned, pin, isTableOpen, setTableOpen } =
     usePanel();
   return (
     <div class="toolbar" role="toolbar" aria-label={t('toolbar')}>
-      {stacks.length > 1 && (
+      {hasStack && stacks.length > 1 && (
         <Select
           label={t('stack')}
           value={stack.kind}
@@ -50,7 +53,9 @@ export function Toolbar({ picks: wanted, hasScale = true, children }: ToolbarPro
         {query !== null && (
           <Toggle icon="pin" label={t('pin')} isOn={isPinned} onToggle={() => pin(isPinned ? null : query)} />
         )}
-        <Toggle icon="list-flat" label={t('table')} isOn={isTableOpen} onToggle={() => setTableOpen(!isTableOpen)} />
+        {hasTable && (
+          <Toggle icon="list-flat" label={t('table')} isOn={isTableOpen} onToggle={() => setTableOpen(!isTableOpen)} />
+        )}
       </span>
     </div>
   );

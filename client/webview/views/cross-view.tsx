@@ -63,7 +63,7 @@ function Alignment() {
   const [hovered, setHovered] = useState<Focus | null>(null);
   const [active, setActive] = useState<Cell>({ row: 0, column: 0 });
   const [isFocused, setFocused] = useState(false);
-  const [isTableOpen, setTableOpen] = useState(false);
+  const { isTableOpen } = usePanel();
 
   const isExact = queries.length * keys.length <= exactLimit;
   const answer = useQuestion(
@@ -195,10 +195,7 @@ function Alignment() {
   };
   return (
     <>
-      <Toolbar
-        picks={['layer', 'head']}
-        table={{ isOpen: isTableOpen, onToggle: () => setTableOpen(isOpen => !isOpen) }}
-      >
+      <Toolbar picks={['layer', 'head']} hasStack={false}>
         <Select
           label={t('linkRule')}
           value={rule}

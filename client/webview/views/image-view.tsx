@@ -126,7 +126,7 @@ function Patches({ image }: { readonly image: ImageInfo }) {
   const activeToken = tokenOfPatch(image, active.row, active.column);
   return (
     <>
-      <Toolbar picks={['layer', 'head']}>
+      <Toolbar picks={['layer', 'head']} hasTable={false}>
         <label>
           <span>{t('overlay')}</span>
           <input
