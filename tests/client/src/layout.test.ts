@@ -1,7 +1,8 @@
 // What every view has in common: room for it in any width, a table of its numbers, an order of keys.
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { tabs } from '../../../client/shared/panel.js';
+import { type Tab, tabs } from '../../../client/shared/panel.js';
+import type { Scenario } from './fake-host.js';
 import { drawn, launch, openPanel, type PanelPage, screenshot, sentence, seriousProblems } from './panel-page.js';
 import { themeNames } from './themes.js';
 
@@ -13,14 +14,20 @@ afterAll(() => browser?.close());
 
 const scenario = { words: sentence, layers: 4, heads: 6 };
 
+const scenarioOf = (tab: Tab): Scenario =>
+  tab === 'cross'
+    ? { ...scenario, tab, kind: 'encoderDecoder', target: { words: sentence.slice(0, 20), in: 'pair' } }
+    : { ...scenario, tab };
+
 async function withCursor(page: PanelPage): Promise<PanelPage> {
   await page.evaluate(() => window.fakeHost.post({ type: 'cursor', position: { line: 0, character: 5 } }));
   return drawn(page);
 }
 
-describe.each(tabs)('the %s view', tab => {
+// The image view needs an image, and is a picture without a table of its own.
+describe.each(tabs.filter(tab => tab !== 'image'))('the %s view', tab => {
   it.each([300, 640, 1200, 1600])('fits a panel of %i pixels', async width => {
-    const page = await openPanel(browser, { ...scenario, tab }, 'dark', { width, height: 600 });
+    const page = await openPanel(browser, scenarioOf(tab), 'dark', { width, height: 600 });
     await withCursor(page);
     await screenshot(page, `layout-${tab}-${width}`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
@@ -37,7 +44,7 @@ describe.each(tabs)('the %s view', tab => {
   });
 
   it('has a table of its numbers, reached and gone through by keyboard', async () => {
-    const page = await openPanel(browser, { ...scenario, tab }, 'light', { width: 1000, height: 600 });
+    const page = await openPanel(browser, scenarioOf(tab), 'light', { width: 1000, height: 600 });
     await withCursor(page);
     await page.getByRole('button', { name: 'Table' }).focus();
     await page.keyboard.press('Enter');
@@ -62,7 +69,7 @@ describe.each(tabs)('the %s view', tab => {
 
   it.each(themeNames)('is accessible beside its table in the %s theme', async theme => {
     const state = { isTableOpen: true };
-    const page = await openPanel(browser, { ...scenario, tab, state }, theme, { width: 640, height: 700 });
+    const page = await openPanel(browser, { ...scenarioOf(tab), state }, theme, { width: 640, height: 700 });
     await withCursor(page);
     await page.locator('.side').waitFor();
     await screenshot(page, `layout-${tab}-${theme}`);
