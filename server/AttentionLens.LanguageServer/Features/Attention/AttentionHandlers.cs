@@ -49,7 +49,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         AskAsync(request.Scope, request.View, null, state, "attentionLens/rows", Priority.Background, attention =>
         {
             View all = (request.View ?? new View()) with { Layer = new LayerOrHead(null), Head = new LayerOrHead(null) };
-            AttentionView view = service.View(attention, AttentionService.Resolve(attention, all), cancellation);
+            AttentionView view = service.View(attention, AttentionService.Resolve(attention, all, cancellation), cancellation);
             if (request.Query < 0 || request.Query >= view.Queries)
                 throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {view.Queries - 1}.");
             long cells = (long)view.Layers * view.Heads * view.Keys;
