@@ -453,6 +453,7 @@ public sealed class AttentionTests
             JsonNode alone = await client.Request("attentionLens/tokens", new JsonObject { ["scope"] = scope });
             Assert.Null(alone["targetTokens"]);
             Assert.Null(alone["generated"]);
+            Assert.Equal(["encoder"], alone["stacks"]!.AsArray().Select(static s => (string?)s!["kind"]));
         }
     }
 

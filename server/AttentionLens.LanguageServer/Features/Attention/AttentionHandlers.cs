@@ -30,7 +30,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             TargetTokens = attention.Text.Target.Length > 0 ? Items(attention, attention.Text.Target) : null,
             Generated = attention.Text.Key.Generated ? true : null,
             Image = attention.Text.Image,
-            Stacks = [.. attention.Trace.Stacks.Select(static s => new StackItem(SegmentAttention.NameOf(s.Kind), s.Layers, s.Heads, s.Queries, s.Keys))],
+            Stacks = [.. attention.Stacks.Select(static s => new StackItem(SegmentAttention.NameOf(s.Kind), s.Layers, s.Heads, s.Queries, s.Keys))],
             Pair = attention.Pair,
         }, cancellation);
 

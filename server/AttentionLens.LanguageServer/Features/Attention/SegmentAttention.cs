@@ -46,6 +46,10 @@ internal sealed record SegmentAttention(
 
     public string Status => Text.Notice is null ? AttentionStatus.Ok : AttentionStatus.Truncated;
 
+    /// <summary>What attention there is to ask about: the decoder of an encoder-decoder without a target has seen nothing but its start token.</summary>
+    public IEnumerable<AttentionStack> Stacks =>
+        Trace.Stacks.Where(stack => stack.Kind == AttentionKind.Encoder || Model.Kind != ModelKind.EncoderDecoder || Text.Target.Length > 0);
+
     /// <summary>The tokens along the keys of a stack.</summary>
     public Token[] Keys(AttentionStack stack) => Text.Target.Length > 0 && stack.Kind == AttentionKind.Decoder ? Text.Target : Text.Source;
 
