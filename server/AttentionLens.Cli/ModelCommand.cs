@@ -86,7 +86,16 @@ internal static class ModelCommand
                 Line("parameters", Number(info.Parameters));
                 Line("weights", string.Create(CultureInfo.InvariantCulture, $"{info.WeightBytes / 1e6:N1} MB"));
                 Line("predicts", info.Head);
-                Line("tokenizer", info.Tokenizer is { } size ? $"{Number(size)} tokens" : "none (give --ids)");
+                if (model.Info.Patches is { } grid)
+                {
+                    Line("images", $"{grid.Rows} x {grid.Columns} patches of {grid.PatchSize} x {grid.PatchSize} pixels{(model.ImageProblem is { } problem ? $" (give --input: {problem})" : "")}");
+                }
+
+                if (info.VocabularySize > 0)
+                {
+                    Line("tokenizer", info.Tokenizer is { } size ? $"{Number(size)} tokens" : "none (give --ids)");
+                }
+
                 Line("fingerprint", info.Fingerprint);
 
                 void Line(string label, string value) => writer.WriteLine(DisplayText.Clean($"{label,-14}{value}"));

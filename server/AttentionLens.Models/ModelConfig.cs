@@ -85,6 +85,9 @@ internal sealed class ModelConfig
         }
     }
 
+    /// <summary>The file, and the section in it, for messages.</summary>
+    public string Name => where;
+
     public IEnumerable<string> Keys => root.EnumerateObject().Select(static property => property.Name);
 
     public bool Has(string key) => Find(key) is not null;

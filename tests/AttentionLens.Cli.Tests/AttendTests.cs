@@ -72,6 +72,7 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
         Assert.Equal(File.ReadAllBytes(first), File.ReadAllBytes(second));
         Assert.Equal([3, 30, 30], Tensors.Floats(first)["pixel_values"].Shape);
         Assert.Contains("4,4", Cli.Good("attend", "--model", _folder.Path, "--image", image).Output, StringComparison.Ordinal);
+        Assert.Contains("5 x 5 patches of 6 x 6 pixels\n", Cli.Good("model", "show", _folder.Path).Output, StringComparison.Ordinal);
 
         Cli.Refused(1, "does not exist", "attend", "--model", _folder.Path, "--image", "none.png");
         Cli.Refused(1, "neither a PNG nor a JPEG", "attend", "--model", _folder.Path, "--image", Path.Combine(_folder.Path, "config.json"));

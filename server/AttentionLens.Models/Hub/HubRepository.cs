@@ -13,7 +13,8 @@ public sealed record HubRepository(string Id, string Commit, IReadOnlyList<HubFi
         return
         [
             .. top.Where(f =>
-                f.Path is "config.json" or "generation_config.json" or "preprocessor_config.json" or "tokenizer.json" or "tokenizer_config.json" or "special_tokens_map.json"
+                f.Path is "config.json" or "generation_config.json" or "preprocessor_config.json" or "processor_config.json"
+                    or "tokenizer.json" or "tokenizer_config.json" or "special_tokens_map.json"
                     or "added_tokens.json" or "vocab.txt" or "vocab.json" or "merges.txt" or "spiece.model" or "sentencepiece.bpe.model" or "source.spm" or "target.spm" or "tokenizer.model"
                 || (whole is not null ? f == whole : f.Path == "model.safetensors.index.json" || (f.Path.StartsWith("model-", StringComparison.Ordinal) && f.Path.EndsWith(".safetensors", StringComparison.Ordinal)))),
         ];

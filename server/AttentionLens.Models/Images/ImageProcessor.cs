@@ -3,12 +3,13 @@ using System.Globalization;
 namespace AttentionLens.Models;
 
 /// <summary>
-/// From an image to a model's pixel values, as the folder's preprocessor_config.json says: resize, centre crop, rescale, normalise, in the way of
+/// From an image to a model's pixel values, as the folder's preprocessor_config.json (or processor_config.json, image_processor) says: resize, centre crop, rescale, normalise, in the way of
 /// Hugging Face's ViTImageProcessor and CLIPImageProcessor. An option that would be done differently here is refused by name.
 /// </summary>
 public sealed class ImageProcessor
 {
     private const string FileName = "preprocessor_config.json";
+    private const string CommonFile = "processor_config.json";
 
     /// <summary>Beyond any model's input.</summary>
     private const int MostSide = 1 << 14;
@@ -38,7 +39,7 @@ public sealed class ImageProcessor
         }
 
         int number = config.Integer("resample", clip ? 3 : 2);
-        filter = Resampling.Numbered(number) ?? throw new ModelException($"{FileName}: resample {number} is not supported; 1 to 5 are (lanczos, bilinear, bicubic, box, hamming).");
+        filter = Resampling.Numbered(number) ?? throw new ModelException($"{config.Name}: resample {number} is not supported; 1 to 5 are (lanczos, bilinear, bicubic, box, hamming).");
         resized = config.Flag("do_resize", true) ? Resize(config, clip) : null;
         bool crops = config.Flag("do_center_crop", clip);
         config.Demand(clip || !crops, "do_center_crop of a ViT image processor"); // the slow one ignores it, the fast one obeys
@@ -46,20 +47,25 @@ public sealed class ImageProcessor
         double scale = config.Flag("do_rescale", true) ? config.Double("rescale_factor", 1 / 255.0) : 1;
         values = config.Flag("do_normalize", true)
             ? Values(
+                config,
                 scale,
                 Each(config, "image_mean", clip ? [0.48145466, 0.4578275, 0.40821073] : [0.5, 0.5, 0.5]),
                 Each(config, "image_std", clip ? [0.26862954, 0.26130258, 0.27577711] : [0.5, 0.5, 0.5]))
-            : Values(scale, new float[channels], Enumerable.Repeat(1f, channels).ToArray());
+            : Values(config, scale, new float[channels], Enumerable.Repeat(1f, channels).ToArray());
     }
 
-    /// <summary>Reads the folder's preprocessor_config.json.</summary>
+    /// <summary>Reads how the folder's model wants its images.</summary>
     /// <param name="folder">The model's folder.</param>
     /// <param name="modelType"><c>model_type</c>, which names the processor where the file does not.</param>
     /// <param name="channels">Channels that the model reads: 3, or 1 for grey.</param>
     /// <exception cref="ModelException">There is none, or it asks for something that is not done here.</exception>
     internal static ImageProcessor Load(string folder, string modelType, int channels)
     {
-        if (!File.Exists(Path.Combine(folder, FileName)))
+        // transformers 5 saves what it has of images and texts in one file.
+        ModelConfig? config = File.Exists(Path.Combine(folder, FileName)) ? ModelConfig.Load(folder, FileName)
+            : File.Exists(Path.Combine(folder, CommonFile)) ? ModelConfig.Load(folder, CommonFile).Section("image_processor")
+            : null;
+        if (config is null)
         {
             throw new ModelException($"'{folder}' has no {FileName}, which says how images are prepared for the model; take it from where the model comes from.");
         }
@@ -69,13 +75,12 @@ public sealed class ImageProcessor
             throw new ModelException($"The model reads images of {channels} channels; images of 3 (colour) or 1 (grey) can be prepared.");
         }
 
-        ModelConfig config = ModelConfig.Load(folder, FileName);
         string name = config.Text("image_processor_type", config.Text("feature_extractor_type", modelType == "clip" ? "CLIPImageProcessor" : "ViTImageProcessor"));
         string kind = name switch
         {
             "ViTImageProcessor" or "ViTImageProcessorFast" or "ViTFeatureExtractor" => "ViT",
             "CLIPImageProcessor" or "CLIPImageProcessorFast" or "CLIPFeatureExtractor" => "CLIP",
-            _ => throw new ModelException($"{FileName}: the image processor {name} is not supported; those of ViT and CLIP are."),
+            _ => throw new ModelException($"{config.Name}: the image processor {name} is not supported; those of ViT and CLIP are."),
         };
         return new ImageProcessor(config, kind, channels);
     }
@@ -129,7 +134,7 @@ public sealed class ImageProcessor
         }
 
         int side = config.IsNumber("size") ? config.Size("size") : config.Section("size") is { } size ? Only(size, "shortest_edge").Size("shortest_edge") : 224;
-        Check(side);
+        Check(config, side);
         return (width, height) =>
         {
             long longer = (long)((double)((long)side * Math.Max(width, height)) / Math.Min(width, height));
@@ -152,8 +157,8 @@ public sealed class ImageProcessor
             sides = (section.Size("width"), section.Size("height"));
         }
 
-        Check(sides.Width);
-        Check(sides.Height);
+        Check(config, sides.Width);
+        Check(config, sides.Height);
         return sides;
     }
 
@@ -167,11 +172,11 @@ public sealed class ImageProcessor
         return section;
     }
 
-    private static void Check(int side)
+    private static void Check(ModelConfig config, int side)
     {
         if (side > MostSide)
         {
-            throw new ModelException($"{FileName}: images of {side} pixels a side are larger than any model's ({MostSide}).");
+            throw new ModelException($"{config.Name}: images of {side} pixels a side are larger than any model's ({MostSide}).");
         }
     }
 
@@ -181,18 +186,18 @@ public sealed class ImageProcessor
         IReadOnlyList<double> numbers = config.Numbers(key) is { Count: > 0 } written ? written : fallback;
         if (numbers.Count != channels && !(numbers.Count == 1 && config.IsNumber(key)))
         {
-            throw new ModelException($"{FileName}: {key} has {numbers.Count} values, and the model reads images of {channels} channels.");
+            throw new ModelException($"{config.Name}: {key} has {numbers.Count} values, and the model reads images of {channels} channels.");
         }
 
         return [.. Enumerable.Range(0, channels).Select(i => (float)numbers[numbers.Count == 1 ? 0 : i])];
     }
 
     /// <summary>The value of each of the 256 levels in each channel, rounded where NumPy rounds: the scaled level, the difference and the quotient to float32.</summary>
-    private static float[][] Values(double scale, float[] mean, float[] deviation)
+    private static float[][] Values(ModelConfig config, double scale, float[] mean, float[] deviation)
     {
         if (deviation.Contains(0))
         {
-            throw new ModelException($"{FileName}: image_std holds a 0.");
+            throw new ModelException($"{config.Name}: image_std holds a 0.");
         }
 
         return [.. mean.Zip(deviation, (m, s) => Enumerable.Range(0, 256).Select(level => ((float)(level * scale) - m) / s).ToArray())];

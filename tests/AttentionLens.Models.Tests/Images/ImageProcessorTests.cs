@@ -120,6 +120,17 @@ public sealed class ImageProcessorTests(ITestOutputHelper output)
         Assert.Contains(about, Assert.Throws<ModelException>(() => Prepare(config, TestImages.Noise(4, 4, 1), 3)).Message, StringComparison.Ordinal);
 
     [Fact]
+    public void The_common_file_of_transformers_5_says_the_same()
+    {
+        using TemporaryFolder folder = new();
+        File.WriteAllText(folder.File("processor_config.json"), $$"""{"image_processor": {{Clip}}, "processor_class": "CLIPProcessor"}""");
+        RgbImage image = TestImages.Noise(50, 40, 1);
+        Assert.Equal(Prepare(Clip, image, 3).Pixels.Data, ImageProcessor.Load(folder.Path, "clip", 3).Prepare(image).Pixels.Data);
+        File.WriteAllText(folder.File("processor_config.json"), """{"image_processor": {"do_pad": true}}""");
+        Assert.Contains("processor_config.json: image_processor: the option do_pad", Assert.Throws<ModelException>(() => ImageProcessor.Load(folder.Path, "clip", 3)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_image_that_would_fill_the_memory_is_refused()
     {
         Assert.Contains("too narrow", Assert.Throws<ModelException>(() => Prepare(Clip, new RgbImage(1, 3_000_000, new byte[9_000_000]), 3)).Message, StringComparison.Ordinal);
