@@ -7,14 +7,21 @@ using AttentionLens.Models;
 
 // Speed of the kernels against this machine's own limits.
 //   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- [threads] [matmul|attention|trace|elementwise|model]
-//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|gpt2|gpt2-4096 FOLDER
+//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|bert-mini|gpt2|gpt2-4096 FOLDER
 //   ... -- memory FOLDER TOKENS THREADS: the peak of a process, rows and thumbnails of a long text
+//   ... -- methods FOLDER [TOKENS ...]: what each method of docs/methods.md costs
 //   ... -- peer FOLDER THREADS: one side of benchmarks/compare/compare.mjs
 // benchmarks/engine.mjs runs what docs/engine.md shows.
 // Medians, and the best in brackets; the peak is taken again beside each figure, because on a shared machine it moves.
 if (args is ["make", string modelName, string folder])
 {
     RandomModel.Write(modelName, folder);
+    return;
+}
+
+if (args is ["methods", string methodsFolder, .. string[] tokens])
+{
+    MethodCost.Run(methodsFolder, tokens.Length == 0 ? [128, 512] : Array.ConvertAll(tokens, static n => int.Parse(n, CultureInfo.InvariantCulture)));
     return;
 }
 

@@ -5,7 +5,7 @@ namespace AttentionLens.Benchmarks;
 /// <summary>Model folders of real sizes with random weights: what takes the time is their shape, not their values.</summary>
 internal static class RandomModel
 {
-    public static readonly string[] Names = ["bert-base", "minilm-l6", "gpt2", "gpt2-4096"];
+    public static readonly string[] Names = ["bert-base", "minilm-l6", "bert-mini", "gpt2", "gpt2-4096"];
 
     public static void Write(string name, string folder)
     {
@@ -16,6 +16,7 @@ internal static class RandomModel
         {
             "bert-base" => Bert(768, 12, 12),
             "minilm-l6" => Bert(384, 6, 12),
+            "bert-mini" => MaskedBert(),
             "gpt2" => Gpt2(1024),
             "gpt2-4096" => Gpt2(4096),
             _ => throw new ArgumentException($"'{name}' is not one of {string.Join(", ", Names)}."),
@@ -49,6 +50,15 @@ internal static class RandomModel
                  "num_attention_heads": {{heads}}, "intermediate_size": {{4 * hidden}}, "hidden_act": "gelu", "max_position_embeddings": 512,
                  "type_vocab_size": 2, "layer_norm_eps": 1e-12}
                 """;
+        }
+
+        // With a head, for methods that explain an output.
+        string MaskedBert()
+        {
+            string body = Bert(256, 4, 4);
+            Linear("cls.predictions.transform.dense", 256, 256);
+            Norm("cls.predictions.transform.LayerNorm", 256);
+            return body.Replace("BertModel", "BertForMaskedLM", StringComparison.Ordinal);
         }
 
         string Gpt2(int positions)

@@ -8,6 +8,8 @@ import type {
   OverviewParams,
   OverviewResult,
   Position,
+  PredictionParams,
+  PredictionResult,
   Range,
   Result,
   RowParams,
@@ -36,6 +38,7 @@ export interface PanelRequests {
   score: { params: Asked<ScoreParams>; result: ScoreResult<ArrayBuffer> };
   rows: { params: Asked<RowsParams>; result: RowsResult<ArrayBuffer> };
   overview: { params: Asked<OverviewParams>; result: OverviewResult<ArrayBuffer> };
+  prediction: { params: Asked<PredictionParams>; result: PredictionResult };
   /** The file of an image, as it is on disk. The host answers it. */
   picture: { params: object; result: PictureResult };
 }
@@ -48,12 +51,31 @@ export interface PictureResult extends Result {
 
 export type PanelMethod = keyof PanelRequests;
 
-export const panelMethods: readonly PanelMethod[] = ['tokens', 'row', 'rows', 'tile', 'score', 'overview', 'picture'];
+export const panelMethods: readonly PanelMethod[] = [
+  'tokens',
+  'row',
+  'rows',
+  'tile',
+  'score',
+  'overview',
+  'picture',
+  'prediction',
+];
 
 /** The views of a panel. */
-export type Tab = 'image' | 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'cross' | 'compare';
+export type Tab = 'image' | 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'cross' | 'compare' | 'prediction';
 
-export const tabs: readonly Tab[] = ['image', 'model', 'head', 'heatmap', 'row', 'neuron', 'cross', 'compare'];
+export const tabs: readonly Tab[] = [
+  'image',
+  'model',
+  'head',
+  'heatmap',
+  'row',
+  'neuron',
+  'cross',
+  'compare',
+  'prediction',
+];
 
 export type Scale = 'linear' | 'sqrt' | 'log';
 export type ColorMapName = 'lens' | 'cividis' | 'viridis' | 'magma' | 'inferno';
@@ -175,6 +197,7 @@ export const isPosition = (value: unknown): value is Position =>
 export const isRange = (value: unknown): value is Range =>
   isObject(value) && isPosition(value.start) && isPosition(value.end);
 
+const isTextOrAbsent = (value: unknown): boolean => value === undefined || typeof value === 'string';
 const isPick = (value: unknown): boolean => value === 'mean' || isCount(value);
 const isOneOf = <T extends string>(value: unknown, names: readonly T[]): value is T => names.includes(value as T);
 
@@ -183,7 +206,22 @@ export const isView = (value: unknown): value is ViewChoice =>
   (value.layer === 'auto' || isPick(value.layer)) &&
   isPick(value.head) &&
   (value.stack === undefined || isOneOf(value.stack, ['encoder', 'decoder', 'cross', 'vision'])) &&
-  (value.method === undefined || typeof value.method === 'string');
+  isTextOrAbsent(value.method) &&
+  isTextOrAbsent(value.output) &&
+  isTextOrAbsent(value.contrast) &&
+  (value.changes === undefined || isChanges(value.changes));
+
+const isHeadChange = (value: unknown): boolean =>
+  isObject(value) && isCount(value.layer) && isCount(value.head) && isOneOf(value.effect, ['zero', 'uniform', 'mean']);
+
+const isTokenChange = (value: unknown): boolean =>
+  isObject(value) && isCount(value.index) && isTextOrAbsent(value.text) && isTextOrAbsent(value.was);
+
+const isListOrAbsent = (value: unknown, isItem: (item: unknown) => boolean): boolean =>
+  value === undefined || (Array.isArray(value) && value.every(isItem));
+
+const isChanges = (value: unknown): boolean =>
+  isObject(value) && isListOrAbsent(value.heads, isHeadChange) && isListOrAbsent(value.tokens, isTokenChange);
 
 export const isPanelTarget = (value: unknown): value is PanelTarget =>
   isObject(value) && typeof value.uri === 'string' && typeof value.name === 'string' && isRange(value.range);

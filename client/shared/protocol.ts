@@ -57,6 +57,34 @@ export interface View {
   readonly head: Pick;
   readonly stack?: Stack;
   readonly method?: string;
+  /** For methods that explain an output: a word or class; absent = the most likely one. */
+  readonly output?: string;
+  /** "Why the output rather than this." */
+  readonly contrast?: string;
+  readonly changes?: Changes;
+}
+
+export type HeadEffect = 'zero' | 'uniform' | 'mean';
+
+/** Interventions on one's own sentence: what is changed about the input or the model before it runs. */
+export interface Changes {
+  readonly heads?: readonly HeadChange[];
+  readonly tokens?: readonly TokenChange[];
+}
+
+export interface HeadChange {
+  readonly layer: number;
+  readonly head: number;
+  readonly effect: HeadEffect;
+  readonly stack?: Stack;
+}
+
+export interface TokenChange {
+  readonly index: number;
+  /** A word that is one token; absent = the mask token. */
+  readonly text?: string;
+  /** The vocabulary's spelling of the token that is meant: after an edit another one may stand there. */
+  readonly was?: string;
 }
 
 /** What can be asked for: layer "auto" leaves layer and head to the server, which takes the clearest head. */
@@ -100,7 +128,7 @@ export interface TintsParams {
 export interface TintsResult extends Result {
   readonly range: Range;
   /** Column: what attends to the token at the position, for a source token of a cross stack. */
-  readonly mode: 'row' | 'column' | 'received';
+  readonly mode: 'row' | 'column' | 'received' | 'output';
   readonly query?: Range | null;
   readonly pinned?: boolean;
   readonly model: string;
@@ -116,6 +144,8 @@ export interface TintsResult extends Result {
   readonly specialMass: number;
   readonly max: number;
   readonly pair?: PairedText;
+  /** In mode output: which output is explained. */
+  readonly about?: string;
 }
 
 export interface Token {
@@ -240,6 +270,7 @@ export interface OverviewParams {
   /** Edge of each head's square thumbnail. */
   readonly size: number;
   readonly stack?: Stack;
+  readonly changes?: Changes;
 }
 
 export type ExportFormat = 'html' | 'npz' | 'safetensors';
@@ -285,11 +316,62 @@ export interface ProfilesResult extends Result {
   readonly profiles: readonly (readonly HeadProfile[])[];
 }
 
+export interface PredictionParams {
+  readonly scope: Scope;
+  /** Index of the token that is asked about; absent = the mask in the text, or what needs no token. */
+  readonly token?: number;
+  readonly view?: Partial<View>;
+  readonly top?: number;
+  /** True: what the head would say after each layer. */
+  readonly layers?: boolean;
+  readonly generate?: number;
+}
+
+export interface Candidate {
+  readonly id: number;
+  readonly text: string;
+  readonly logit: number;
+  readonly probability: number;
+  readonly rank: number;
+  readonly range?: Range;
+}
+
+export interface LensState {
+  /** 0 = the embeddings, i = after layer i - 1. */
+  readonly state: number;
+  readonly candidates: readonly Candidate[];
+  /** Of what the whole model says. */
+  readonly rank: number;
+  readonly probability: number;
+}
+
+export interface PredictionResult extends Result {
+  readonly kind: 'masked' | 'next' | 'target' | 'class' | 'tokenClass' | 'answer' | 'replaced';
+  readonly about: string;
+  readonly token?: number;
+  readonly range?: Range;
+  readonly candidates: readonly Candidate[];
+  /** What stands in the text there, or comes next in it. */
+  readonly actual?: Candidate;
+  /** The output and the contrast that the view names. */
+  readonly asked?: readonly Candidate[];
+  /** In bits. */
+  readonly entropy: number;
+  readonly layers?: readonly LensState[];
+  /** With changes: what the model says without them. */
+  readonly before?: readonly Candidate[];
+  readonly generated?: string;
+}
+
 /** A way to get from softmax weights to what is shown: the weights themselves, rollout, value norms, ... */
 export interface Method {
   readonly name: string;
   readonly title: string;
   readonly summary: string;
+  /** The weights are about an output of the model, not about a position's attention. */
+  readonly explainsOutput: boolean;
+  /** A layer's weights are about all layers up to it. */
+  readonly accumulates: boolean;
 }
 
 export interface ModelInfoResult extends ModelSummary {
@@ -343,6 +425,7 @@ export interface ServerRequests {
   'attentionLens/removeModel': { params: { readonly name: string }; result: { readonly bytes: number } };
   'attentionLens/profiles': { params: { scope: Scope; stack?: Stack }; result: ProfilesResult };
   'attentionLens/export': { params: ExportParams; result: ExportResult };
+  'attentionLens/prediction': { params: PredictionParams; result: PredictionResult };
   'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }
 
@@ -351,4 +434,10 @@ export const statusNotification = 'attentionLens/status';
 export const isDrawable = (status: Status): boolean => status === 'ok' || status === 'truncated';
 
 export const sameView = (a: ViewChoice, b: ViewChoice): boolean =>
-  a.layer === b.layer && a.head === b.head && a.stack === b.stack && a.method === b.method;
+  a.layer === b.layer &&
+  a.head === b.head &&
+  a.stack === b.stack &&
+  a.method === b.method &&
+  a.output === b.output &&
+  a.contrast === b.contrast &&
+  JSON.stringify(a.changes) === JSON.stringify(b.changes);

@@ -65,6 +65,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     openNeuronView: () => void openPanel('neuron'),
     openCrossView: () => void openPanel('cross'),
     openCompareView: () => void openPanel('compare'),
+    openPredictionView: () => void openPanel('prediction'),
     compareWith: () => openPanel('compare').pickComparison(),
     selectForCompare: () => {
       const editor = servedEditor(shown);

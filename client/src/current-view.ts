@@ -14,7 +14,9 @@ export class CurrentView implements vscode.Disposable {
     private readonly key = 'view',
     initial = configuredView(),
   ) {
-    this.current = memento.get<ViewChoice>(key) ?? initial;
+    // What was changed about a sentence is an experiment of one session.
+    const { changes: _, ...kept } = memento.get<ViewChoice>(key) ?? initial;
+    this.current = kept;
   }
 
   get value(): ViewChoice {

@@ -83,6 +83,7 @@ export class StatusItems implements vscode.Disposable {
     this.bar.text = `${message ? '$(warning)' : '$(eye)'} ${view}`;
     this.bar.tooltip = [
       model && vscode.l10n.t('AttentionLens: {0}', model),
+      this.resolved?.about && vscode.l10n.t('Explained: {0}', this.resolved.about),
       vscode.l10n.t('Numbers count from 0'),
       special,
       message,

@@ -27,13 +27,13 @@ function shapesOf(model: ModelSummary): Shape[] {
 const picks = (count: number): Pick[] => ['mean', ...Array.from({ length: count }, (_, index) => index)];
 
 /** Every layer and head of the model, means included, grouped by layer. */
-export function viewItems(model: ModelSummary, method?: string): ViewItem[] {
-  const withMethod = (view: ViewChoice): ViewChoice => (method ? { ...view, method } : view);
+export function viewItems(model: ModelSummary, kept: Partial<ViewChoice> = {}): ViewItem[] {
+  const withKept = (view: ViewChoice): ViewChoice => ({ ...kept, ...view });
   const items: ViewItem[] = [
     {
       label: viewLabel({ layer: 'auto', head: 'mean' }),
       description: vscode.l10n.t('chosen for you: it says most about the text'),
-      view: withMethod({ layer: 'auto', head: 'mean' }),
+      view: withKept({ layer: 'auto', head: 'mean' }),
     },
   ];
   for (const { stack, layers, heads } of shapesOf(model)) {
@@ -45,7 +45,7 @@ export function viewItems(model: ModelSummary, method?: string): ViewItem[] {
       });
       for (const head of picks(heads)) {
         const view: ViewChoice = stack ? { layer, head, stack } : { layer, head };
-        items.push({ label: viewLabel(view), view: withMethod(view) });
+        items.push({ label: viewLabel(view), view: withKept(view) });
       }
     }
   }
@@ -58,7 +58,8 @@ export function pickView(model: ModelSummary, current: CurrentView): Promise<voi
   const picker = vscode.window.createQuickPick<ViewItem>();
   picker.title = vscode.l10n.t('Layer and head of {0}', model.name);
   picker.placeholder = vscode.l10n.t('Type numbers, such as 3 5, or go through the list to see each one');
-  picker.items = viewItems(model, before.method);
+  const { layer: _, head: __, stack: ___, ...kept } = before;
+  picker.items = viewItems(model, kept);
   const active = picker.items.find(item => item.view && sameView(item.view, before));
   if (active) picker.activeItems = [active];
   return new Promise(resolve => {

@@ -14,6 +14,7 @@ export const viewLabel = (choice: ViewChoice, resolved?: View): string => {
   ];
   if (view.stack && view.stack !== 'encoder') parts.unshift(stackLabel(view.stack));
   if (view.method) parts.push(view.method);
+  if (view.changes) parts.push(vscode.l10n.t('changed'));
   return parts.join(' · ');
 };
 

@@ -29,6 +29,7 @@ import { HeatmapView } from './views/heatmap-view.js';
 import { ImageView } from './views/image-view.js';
 import { ModelView } from './views/model-view.js';
 import { NeuronView } from './views/neuron-view.js';
+import { PredictionView } from './views/prediction-view.js';
 import { RowView } from './views/row-view.js';
 
 export interface AppProps {
@@ -50,6 +51,7 @@ const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
   neuron: NeuronView,
   cross: CrossView,
   compare: CompareView,
+  prediction: PredictionView,
 };
 
 export function App(props: AppProps) {
@@ -306,6 +308,7 @@ const tabNames = {
   neuron: 'neuron',
   cross: 'crossTab',
   compare: 'compare',
+  prediction: 'prediction',
 } as const;
 
 interface TabButtonProps {

@@ -8,4 +8,5 @@ export const viewLabel = (view: View): string =>
     view.layer === 'mean' ? t('meanOfLayers') : t('layerNumber', view.layer),
     view.head === 'mean' ? t('meanOfHeads') : t('headNumber', view.head),
     ...(view.method ? [view.method] : []),
+    ...(view.changes ? [t('changed')] : []),
   ].join(' · ');

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using AttentionLens.Analysis;
 using AttentionLens.Analysis.Export;
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.Cli.Formats;
 using AttentionLens.Models;
 
@@ -30,13 +31,18 @@ internal static class AttendCommand
         var special = new Option<string>("--special") { Description = "Special tokens and the attention sink: show, hide, renormalize.", DefaultValueFactory = _ => "show", HelpName = "HOW" };
         var format = FormatOption(Format.Names);
         var output = new Option<string?>("--output", "-o") { Description = "Write the result to a file.", HelpName = "FILE" };
+        var at = PredictCommand.AtOption();
+        var outputToken = new Option<string?>("--output-token") { Description = "For methods that explain an output: the word or class; the most likely one when absent.", HelpName = "WORD" };
+        var contrast = new Option<string?>("--contrast") { Description = "Explain why the output rather than this one.", HelpName = "WORD" };
+        var changes = new ChangeOptions();
         special.OneOf(["show", "hide", "renormalize"]);
         method.OneOf([.. Methods.All.Select(m => m.Name)]);
 
         var command = new Command("attend", "Show which tokens of a text attend to which.")
         {
-            input.Text, input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors, layer, head, method, special, format, output,
+            input.Text, input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors, layer, head, method, at, outputToken, contrast, special, format, output,
         };
+        changes.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
             var chosen = Format.Named(parsed.GetRequiredValue(format));
@@ -57,7 +63,16 @@ internal static class AttendCommand
             request.Check();
             var folder = ModelLocator.Resolve(parsed.GetValue(model));
             using var loaded = LoadModel(terminal, folder, cancellation);
-            var (modelInput, sources, targets) = ModelInputs.Make(request, loaded, cancellation);
+            var (asIs, sources, targets) = ModelInputs.Make(request, loaded, cancellation);
+            var modelInput = changes.Apply(parsed, loaded, asIs);
+            var choice = new OutputChoice(
+                parsed.GetValue(at) is { } place ? PredictCommand.Position(place, targets.Length > 0 ? targets : sources) : null,
+                parsed.GetValue(outputToken), parsed.GetValue(contrast));
+            if (analysis.Explain is null && choice != default)
+            {
+                throw new UsageException($"--at, --output-token and --contrast are for methods that explain an output; '{analysis.Name}' shows attention.");
+            }
+
             var keep = analysis.Needs | (chosen.WritesOutputs && analysis == Methods.Raw ? Keep.HiddenStates | Keep.Logits : Keep.Attention);
             var trace = loaded.ForwardLong(modelInput, ModelInputs.Windows(sources), keep, cancellation);
             var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
@@ -66,12 +81,22 @@ internal static class AttendCommand
                 throw new CommandException($"{analysis.Title} is not defined for this model's attention.");
             }
 
+            using var progress = new Progress(terminal, analysis.Name);
             var stacks = trace.Stacks.Where(stack => analysis.AppliesTo(loaded.Info.Kind, stack.Kind)).Select(stack =>
             {
                 var patches = stack.Kind == AttentionKind.Vision ? ModelInputs.Patches(loaded.Info) : null;
                 var queries = stack.Kind is AttentionKind.Decoder or AttentionKind.Cross && loaded.Info.Kind == ModelKind.EncoderDecoder ? targets : patches ?? sources;
                 var keys = stack.Kind == AttentionKind.Cross ? sources : queries;
-                var view = analysis.Apply(new MethodInput(loaded, trace, stack, default, null, cancellation));
+                var view = analysis.Apply(new MethodInput(loaded, trace, stack, choice, progress, cancellation));
+                if (view is ExplainedView explained && One(explained, choice, trace, cancellation) is { } scores)
+                {
+                    // One output: a matrix of one row.
+                    var row = new float[view.Keys];
+                    explained.Shares(scores, row);
+                    view = new DenseView(stack.Kind, 1, 1, 1, row.Length, false, [row]);
+                    queries = [new AttendedToken(-1, scores.About.Name, 0, 0, false, 0, 0)];
+                }
+
                 return new StackResult(handling == SinkHandling.Show ? view : new SinkView(view, [.. keys.Select((t, i) => t.Special || (stack.Causal && i == 0))], handling), stack, queries, keys);
             }).ToArray();
             var result = new AttentionResult(trace, analysis.Name, layers, heads, stacks)
@@ -104,6 +129,26 @@ internal static class AttendCommand
             OutputFile.Write(terminal, path, stream => chosen.Write(result, stream, path is null ? terminal : terminal with { Color = false, OutputIsTerminal = false }, cancellation));
         });
         return command;
+    }
+
+    /// <summary>The one output that is meant; null where only a position says which, so that the answer is a matrix of all.</summary>
+    private static TokenScores? One(ExplainedView view, OutputChoice choice, AttentionTrace trace, CancellationToken cancellation)
+    {
+        var mask = trace.Model.Head == HeadKind.MaskedLanguage && choice.Position is null;
+        var perToken = trace.Model.Head is HeadKind.TokenClassification or HeadKind.Discriminator && choice.Position is null;
+        if (perToken)
+        {
+            return null;
+        }
+
+        try
+        {
+            return view.Scores(choice.Position, cancellation);
+        }
+        catch (MethodException) when (mask)
+        {
+            return null; // no mask in the text
+        }
     }
 
     public static Option<string?> ModelOption() => new("--model", "-m")

@@ -22,6 +22,7 @@ internal static class CommandLine
         var root = new RootCommand("Shows where a Transformer looks: the attention of a text, from a model folder, on this machine.")
         {
             AttendCommand.Create(terminal),
+            PredictCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             ModelCommand.Create(terminal),
             AnnotateCommand.Create(terminal),

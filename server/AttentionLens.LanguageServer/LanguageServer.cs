@@ -57,7 +57,7 @@ internal sealed class LanguageServer : IDisposable
         messages = new UserMessages(connection);
         models = new ModelHost(options.Loader, progress.Begin, options.Time, log);
         models.Changed += SendStatus;
-        var attention = new AttentionService(models, new TraceService(lane, cache, progress.Begin), cache, messages, log);
+        var attention = new AttentionService(models, new TraceService(lane, cache, progress.Begin), cache, progress.Begin, messages, log);
         hover = new HoverHandler(attention);
         var custom = new AttentionHandlers(attention);
         if (options.ClientProcessId is { } parent)
@@ -102,6 +102,7 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/checkModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.CheckModelResult, manager.CheckAsync);
         On("attentionLens/removeModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.RemoveModelResult, manager.RemoveAsync);
         On("attentionLens/export", AttentionJson.Default.ExportParams, AttentionJson.Default.ExportResult, new ExportHandler(attention).HandleAsync);
+        On("attentionLens/prediction", AttentionJson.Default.PredictionParams, AttentionJson.Default.PredictionResult, new PredictionHandler(attention).HandleAsync);
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
     }
 

@@ -49,7 +49,12 @@ export function ModelView() {
   const [isFocused, setFocused] = useState(false);
 
   const size = Math.min(maxThumbnail, Math.max(queries.length, keys.length, 1));
-  const answer = useQuestion(transport, 'overview', { size, stack: stack.kind }, generation);
+  const answer = useQuestion(
+    transport,
+    'overview',
+    { size, stack: stack.kind, ...(view.changes ? { changes: view.changes } : {}) },
+    generation,
+  );
   useEffect(() => setBusy(answer.isWaiting), [answer.isWaiting, setBusy]);
   const overview = answer.value;
 

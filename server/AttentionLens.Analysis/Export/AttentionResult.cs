@@ -33,6 +33,9 @@ public sealed record AttentionResult(AttentionTrace Trace, string Method, Select
 
     public SinkHandling Special { get; init; }
 
+    /// <summary>The method explains an output of the whole model: there is one matrix for all layers and heads.</summary>
+    public bool Explained => Methods.Named(Method).JoinsLayers;
+
     /// <summary>The asked-for matrices of a stack in order.</summary>
     public IEnumerable<HeadSelection> Selections(StackResult stack)
     {

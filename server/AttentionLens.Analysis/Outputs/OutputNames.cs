@@ -49,18 +49,18 @@ public static class OutputNames
             return 0;
         }
 
-        if (name.StartsWith('#') && int.TryParse(name.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id < model.Info.VocabularySize)
+        return Token(model, name);
+    }
+
+    /// <summary>The one token of a word: as it stands after a space (where the vocabulary tells that apart), else as it stands alone; "#7" is the id 7.</summary>
+    /// <exception cref="MethodException">The word has several tokens, or none.</exception>
+    public static int Token(Model model, string word)
+    {
+        if (word.StartsWith('#') && int.TryParse(word.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id < model.Info.VocabularySize)
         {
             return id;
         }
 
-        return Token(model, name);
-    }
-
-    /// <summary>The one token of a word: as it stands after a space (where the vocabulary tells that apart), else as it stands alone.</summary>
-    /// <exception cref="MethodException">The word has several tokens, or none.</exception>
-    public static int Token(Model model, string word)
-    {
         Tokenizer tokenizer = model.Tokenizer ?? throw new MethodException($"{model.Info.Name} has no tokenizer; name an output by its number, as in #7.");
         if (tokenizer.TokenToId(word) is { } spelled && (spelled == tokenizer.Special.Mask || word.StartsWith("##", StringComparison.Ordinal) || word.StartsWith('Ġ') || word.StartsWith('▁')))
         {

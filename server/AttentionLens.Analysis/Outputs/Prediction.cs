@@ -7,9 +7,10 @@ namespace AttentionLens.Analysis.Outputs;
 /// <param name="Name">The token as it stands in a text, the class, or "" for a span.</param>
 /// <param name="Logit">The score before the softmax; of a span the sum of its two.</param>
 /// <param name="Probability">Among all outputs; of a span that of its start times that of its end.</param>
+/// <param name="Rank">From 0.</param>
 /// <param name="First">First token of a span, else -1.</param>
 /// <param name="Last">Last token of a span, else -1.</param>
-public readonly record struct Candidate(int Index, string Name, float Logit, double Probability, int First = -1, int Last = -1);
+public readonly record struct Candidate(int Index, string Name, float Logit, double Probability, int Rank, int First = -1, int Last = -1);
 
 /// <summary>What a model says for one input at one place: the most likely outputs, best first.</summary>
 /// <param name="Input">What went through the model: of a masked language model with the token in question masked.</param>
@@ -28,6 +29,32 @@ public sealed record Prediction(ModelInput Input, HeadKind Kind, int[] Rows, IRe
 
     /// <summary>What people read about the answer.</summary>
     public string Name => Kind == HeadKind.QuestionAnswering ? $"the answer, tokens {Span.First} to {Span.Last}" : Candidates[0].Name;
+
+    /// <summary>One output of this distribution, wherever it stands in it.</summary>
+    /// <exception cref="MethodException">An answer has no such outputs.</exception>
+    public Candidate Find(Model model, int index)
+    {
+        if (Kind is HeadKind.QuestionAnswering or HeadKind.Discriminator)
+        {
+            return Candidates.FirstOrDefault(c => c.Index == index) is { Name: not null } known ? known : throw new MethodException("This model chooses no word and no class, so none can be named.");
+        }
+
+        float logit = Scores[index];
+        return new Candidate(index, OutputNames.Of(model, index), logit, Softmax(Scores)[index], Scores.Count(other => other > logit));
+    }
+
+    /// <summary>What is predicted, in words.</summary>
+    /// <param name="token">The token in question as people see it.</param>
+    public string About(string token) => Kind switch
+    {
+        HeadKind.MaskedLanguage => $"what stands in place of “{token}”",
+        HeadKind.CausalLanguage => $"what comes after “{token}”",
+        HeadKind.Sequence2SequenceLanguage => $"how the target goes on after “{token}”",
+        HeadKind.TokenClassification => $"the class of “{token}”",
+        HeadKind.Discriminator => $"whether “{token}” was replaced",
+        HeadKind.QuestionAnswering => "the answer",
+        _ => "the class of the text",
+    };
 
     /// <summary>
     /// The prediction at a position, or the one people mean when they name none: at the first mask of the text, after the text or the target so far, the
@@ -109,8 +136,8 @@ public sealed record Prediction(ModelInput Input, HeadKind Kind, int[] Rows, IRe
         if (kind == HeadKind.Discriminator)
         {
             double replaced = 1 / (1 + Math.Exp(-logits[0]));
-            Candidate[] both = [new(0, "replaced", logits[0], replaced), new(1, "original", -logits[0], 1 - replaced)];
-            return new Prediction(input, kind, rows, [.. both.OrderByDescending(static c => c.Probability).Take(top)], Sum([replaced, 1 - replaced]), logits);
+            Candidate[] both = [new(0, "replaced", logits[0], replaced, replaced < 0.5 ? 1 : 0), new(1, "original", -logits[0], 1 - replaced, replaced < 0.5 ? 0 : 1)];
+            return new Prediction(input, kind, rows, [.. both.OrderBy(static c => c.Rank).Take(top)], Sum([replaced, 1 - replaced]), logits);
         }
 
         if (kind == HeadKind.QuestionAnswering)
@@ -119,7 +146,7 @@ public sealed record Prediction(ModelInput Input, HeadKind Kind, int[] Rows, IRe
         }
 
         double[] probabilities = Softmax(logits);
-        return new Prediction(input, kind, rows, [.. Best(logits, top).Select(i => new Candidate(i, OutputNames.Of(model, i), logits[i], probabilities[i]))], Sum(probabilities), logits);
+        return new Prediction(input, kind, rows, [.. Best(logits, top).Select((index, rank) => new Candidate(index, OutputNames.Of(model, index), logits[index], probabilities[index], rank))], Sum(probabilities), logits);
     }
 
     private static int LastVisible(ModelInput input, int[] ids, HeadKind kind) =>
@@ -139,7 +166,7 @@ public sealed record Prediction(ModelInput Input, HeadKind Kind, int[] Rows, IRe
         {
             for (int last = first; last < Math.Min(n, first + MaxAnswer) && Allowed(last); last++)
             {
-                spans.Add(new Candidate(0, "", starts[first] + ends[last], start[first] * end[last], first, last));
+                spans.Add(new Candidate(0, "", starts[first] + ends[last], start[first] * end[last], 0, first, last));
             }
         }
 
@@ -148,7 +175,7 @@ public sealed record Prediction(ModelInput Input, HeadKind Kind, int[] Rows, IRe
             throw new MethodException("There is no text that the answer could be taken from: give a question and its context as a pair.");
         }
 
-        Candidate[] best = [.. spans.OrderByDescending(static s => s.Logit).Take(top).Select(static (s, i) => s with { Index = i })];
+        Candidate[] best = [.. spans.OrderByDescending(static s => s.Logit).Take(top).Select(static (s, i) => s with { Index = i, Rank = i })];
         return new Prediction(input, HeadKind.QuestionAnswering, [best[0].First, best[0].Last], best, Sum(start) + Sum(end), starts);
     }
 

@@ -44,7 +44,7 @@ internal abstract class PictureFormat : Format
     protected static string Title(AttentionResult result, Matrix matrix)
     {
         var method = result.Method == Methods.Raw.Name ? "" : $" · {result.Method}";
-        return $"{result.Model.Name} · {matrix.Stack.Name}{method} · {Describe(matrix)}";
+        return $"{result.Model.Name} · {matrix.Stack.Name}{method} · {(result.Explained ? "all layers" : Describe(matrix))}";
     }
 
     /// <summary>"layer 3 · head 5"; a method that joins heads has none to name.</summary>

@@ -324,6 +324,49 @@ export function installFakeHost(scenario: Scenario): void {
           isMasked: false,
         };
       }
+      case 'prediction': {
+        // A masked language model without a token to ask about.
+        if (params.token === undefined) {
+          return { version: 1, status: 'failed', message: 'Which token is to be predicted? Put the cursor on one.' };
+        }
+        const isChanged = params.view?.changes !== undefined;
+        const ranked = (list: readonly (readonly [string, number])[]) =>
+          list.map(([text, probability], rank) => ({
+            id: text.length * 31 + text.charCodeAt(0),
+            text: ` ${text}`,
+            logit: Math.log(probability),
+            probability,
+            rank,
+          }));
+        const before = ranked([
+          ['suitcase', 0.52],
+          ['box', 0.21],
+          [own.words[params.token]?.replace('##', '') ?? '', 0.08],
+          ['bag', 0.004],
+          ['extraordinarily', 0.00001],
+        ]);
+        const after = ranked([
+          ['box', 0.4],
+          ['suitcase', 0.31],
+        ]);
+        const candidates = isChanged ? after : before;
+        return {
+          ...base,
+          kind: 'masked',
+          about: `what stands in place of “${own.words[params.token]}”`,
+          token: params.token,
+          candidates,
+          actual: before[2],
+          entropy: 1.9,
+          layers: Array.from({ length: scenario.layers + 1 }, (_, state) => ({
+            state,
+            candidates: state < 2 ? ranked([['the', 0.1]]) : candidates.slice(0, 3),
+            rank: state < 2 ? 412 - state : 0,
+            probability: state < 2 ? 0.0001 : (candidates[0]?.probability ?? 0),
+          })),
+          ...(isChanged ? { before } : {}),
+        };
+      }
       case 'overview': {
         const { size } = params;
         const { layers, heads } = scenario;

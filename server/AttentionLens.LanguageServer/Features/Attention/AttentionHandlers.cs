@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.Kernels;
 using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.JsonRpc;
@@ -67,7 +68,7 @@ internal sealed class AttentionHandlers(AttentionService service)
     public Task<ScoreResult> ScoreAsync(ScoreParams request, ServerState state, CancellationToken cancellation) =>
         AskAsync(request.Scope, request.View, null, state, "attentionLens/score", Priority.Interactive, attention =>
         {
-            (AttentionStack stack, Method method, HeadSelection selection) = AttentionService.Resolve(attention, request.View, cancellation);
+            (AttentionStack stack, Method method, HeadSelection selection, _) = AttentionService.Resolve(attention, request.View, cancellation);
             if (method != Methods.Raw || selection is not { Layer: { } layer, Head: { } head })
                 throw new AttentionException(AttentionStatus.Failed, "Choose one layer, one head and the raw weights: a mean has no query and key of its own.");
             if (request.Query < 0 || request.Query >= stack.Queries || request.Key < 0 || request.Key >= stack.Keys)
@@ -95,7 +96,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         AskAsync(request.Scope, request.View, null, state, "attentionLens/tile", Priority.Interactive, attention => Tile(attention, request, cancellation), cancellation);
 
     public Task<OverviewResult> OverviewAsync(OverviewParams request, ServerState state, CancellationToken cancellation) =>
-        AskAsync(request.Scope, null, null, state, "attentionLens/overview", Priority.Background, attention =>
+        AskAsync(request.Scope, request.Changes is null ? null : new View(Changes: request.Changes), null, state, "attentionLens/overview", Priority.Background, attention =>
         {
             AttentionStack stack = attention.Stack(request.Stack);
             int cells = request.Size * request.Size;
@@ -154,7 +155,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Parameters = info.Parameters,
             WeightBytes = info.WeightBytes,
             MaxPositions = info.MaxPositions,
-            Methods = [.. Methods.All.Select(static m => new MethodItem(m.Name, m.Title, m.Summary))],
+            Methods = [.. Methods.All.Select(static m => new MethodItem(m.Name, m.Title, m.Summary, m.Explain is not null, m.Accumulates))],
         };
     }
 
@@ -180,8 +181,14 @@ internal sealed class AttentionHandlers(AttentionService service)
         Token[] tokens = attention.Keys(stack);
         TintQuery query = FindQuery(attention, stack, request);
         float[] weights = new float[stack.Keys];
+        string? about = null;
         switch (query.Mode)
         {
+            case var _ when weighing.Method.Explain is not null:
+                TokenScores scores = service.Explained(attention, weighing, query is { Mode: "row" } ? query.Tokens[0] : null, weights, cancellation);
+                about = scores.About.Name;
+                query = query with { Mode = "output" };
+                break;
             case "row":
                 service.Row(attention, weighing, query.Tokens, weights, cancellation);
                 break;
@@ -215,6 +222,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Special = sinks.Handling switch { SinkHandling.Show => "shown", SinkHandling.Hide => "hidden", _ => "renormalized" },
             SpecialMass = MathF.Round(sinks.Share, 6),
             Max = max,
+            About = about,
             Pair = attention.Pair is { } pair
                 ? pair with { Tokens = Places(there), Weights = Array.ConvertAll(there, i => units[i].Weight), Buckets = Array.ConvertAll(there, i => buckets[i]) }
                 : null,
@@ -308,7 +316,7 @@ internal sealed class AttentionHandlers(AttentionService service)
     private TileResult Tile(SegmentAttention attention, TileParams request, CancellationToken cancellation)
     {
         Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
-        (AttentionStack stack, _, HeadSelection selection) = weighing;
+        (AttentionStack stack, _, HeadSelection selection, _) = weighing;
         (int firstRow, int rows) = Span(request.Rows, stack.Queries, "rows");
         (int firstColumn, int columns) = Span(request.Columns, stack.Keys, "columns");
         if (request.Size is not [> 0, > 0])

@@ -26,7 +26,23 @@ internal sealed record PairedText(string Uri, int Version, TextRange Range, bool
 /// <summary>Which weights are meant. Absent members take the settings' value.</summary>
 /// <param name="Stack">"encoder", "decoder", "cross" or "vision"; absent = the model's main stack (cross for a pair in an encoder-decoder).</param>
 /// <param name="Method">Name of a method, see <see cref="ModelInfoResult.Methods"/>; "raw" = the softmax weights themselves.</param>
-internal sealed record View(LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null);
+/// <param name="Output">For methods that explain an output: a word or class; absent = the most likely one.</param>
+/// <param name="Contrast">"Why the output rather than this": their difference is explained.</param>
+/// <param name="Changes">What is changed about the input or the model before it runs; absent = nothing.</param>
+internal sealed record View(
+    LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null, string? Output = null, string? Contrast = null, Changes? Changes = null);
+
+/// <summary>Interventions on one's own sentence.</summary>
+internal sealed record Changes(HeadChange[]? Heads = null, TokenChange[]? Tokens = null);
+
+/// <param name="Effect">"zero", "uniform" or "mean": what the head's attention is replaced by.</param>
+/// <param name="Stack">As in <see cref="View"/>.</param>
+internal sealed record HeadChange(int Layer, int Head, string Effect, string? Stack = null);
+
+/// <param name="Index">Of the token in <c>attentionLens/tokens</c>.</param>
+/// <param name="Text">A word that is one token; absent = the mask token.</param>
+/// <param name="Was">The vocabulary's spelling of the token that is meant: after an edit another one may stand there, and then nothing is changed.</param>
+internal sealed record TokenChange(int Index, string? Text = null, string? Was = null);
 
 /// <summary>Values of <see cref="AttentionResult.Status"/>.</summary>
 internal static class AttentionStatus
@@ -66,7 +82,10 @@ internal sealed record TintsResult : AttentionResult
     /// <summary>The segment.</summary>
     public TextRange? Range { get; init; }
 
-    /// <summary>"row": what the query attends to; "column": what attends to it (a source token of a cross stack); "received": mean over all queries.</summary>
+    /// <summary>
+    /// "row": what the query attends to; "column": what attends to it (a source token of a cross stack); "received": mean over all queries; "output": each
+    /// token's share in one output.
+    /// </summary>
     public string? Mode { get; init; }
 
     /// <summary>The query, in mode row and column.</summary>
@@ -100,6 +119,9 @@ internal sealed record TintsResult : AttentionResult
     public float? Max { get; init; }
 
     public PairedText? Pair { get; init; }
+
+    /// <summary>For methods that explain an output: which one, for people. Mode is then "output".</summary>
+    public string? About { get; init; }
 }
 
 /// <summary>
@@ -207,7 +229,8 @@ internal sealed record TileResult : AttentionResult
 
 /// <param name="Size">Rows and columns of each head's thumbnail.</param>
 /// <param name="Stack">As in <see cref="View"/>.</param>
-internal sealed record OverviewParams(Scope Scope, int Size = 64, string? Stack = null);
+/// <param name="Changes">As in <see cref="View"/>.</param>
+internal sealed record OverviewParams(Scope Scope, int Size = 64, string? Stack = null, Changes? Changes = null);
 
 internal sealed record OverviewResult : AttentionResult
 {
@@ -244,6 +267,61 @@ internal sealed record ExportResult : AttentionResult
     public bool? IsWhole { get; init; }
 }
 
+/// <param name="Position">The token there is asked about; absent = the one that <paramref name="Token"/> names, or that needs none.</param>
+/// <param name="Token">Index in <c>attentionLens/tokens</c> (of the target tokens in an encoder-decoder); goes before <paramref name="Position"/>.</param>
+/// <param name="View">Its output and contrast are told as well, and its changes are made: the answer then says what the model had said without them.</param>
+/// <param name="Top">Candidates wanted.</param>
+/// <param name="Layers">True: what the head would say after each layer (the logit lens).</param>
+/// <param name="Generate">Tokens to continue the text with, or to write the target of a source with; 0 = none.</param>
+internal sealed record PredictionParams(
+    Scope Scope, Position? Position = null, int? Token = null, View? View = null, int Top = 10, bool Layers = false, int Generate = 0);
+
+/// <summary>What the model says, at one place of the text or of all of it.</summary>
+internal sealed record PredictionResult : AttentionResult
+{
+    /// <summary>"masked", "next", "target", "class", "tokenClass", "answer" or "replaced".</summary>
+    public string? Kind { get; init; }
+
+    /// <summary>What is predicted, in words.</summary>
+    public string? About { get; init; }
+
+    /// <summary>The token whose prediction it is; absent for a class or an answer.</summary>
+    public int? Token { get; init; }
+
+    /// <summary>Its place in the document.</summary>
+    public TextRange? Range { get; init; }
+
+    /// <summary>Best first.</summary>
+    public CandidateItem[]? Candidates { get; init; }
+
+    /// <summary>What stands in the text there, or comes next in it, with its rank from 0; absent where nothing does.</summary>
+    public CandidateItem? Actual { get; init; }
+
+    /// <summary>The output and the contrast that the view names.</summary>
+    public CandidateItem[]? Asked { get; init; }
+
+    /// <summary>Of the distribution over all outputs, in bits: 0 = certain.</summary>
+    public float? Entropy { get; init; }
+
+    /// <summary>By state: 0 = the embeddings, i = after layer i - 1.</summary>
+    public LensItem[]? Layers { get; init; }
+
+    /// <summary>With changes: what the model says without them, the outputs of <see cref="Candidates"/> and its own best.</summary>
+    public CandidateItem[]? Before { get; init; }
+
+    /// <summary>What the model writes on, or as the target of the source.</summary>
+    public string? Generated { get; init; }
+}
+
+/// <param name="Text">The word or class; of an answer its text.</param>
+/// <param name="Rank">From 0.</param>
+/// <param name="Range">Of an answer.</param>
+internal sealed record CandidateItem(int Id, string Text, float Logit, float Probability, int Rank, TextRange? Range = null);
+
+/// <param name="Rank">Of what the whole model says, from 0.</param>
+/// <param name="Probability">Of what the whole model says.</param>
+internal sealed record LensItem(int State, CandidateItem[] Candidates, int Rank, float Probability);
+
 internal sealed record ModelInfoResult
 {
     public string Status { get; init; } = AttentionStatus.Ok;
@@ -266,7 +344,9 @@ internal sealed record ModelInfoResult
     public MethodItem[]? Methods { get; init; }
 }
 
-internal sealed record MethodItem(string Name, string Title, string Summary);
+/// <param name="ExplainsOutput">The weights are about an output of the model, not about a position's attention.</param>
+/// <param name="Accumulates">A layer's weights are about all layers up to it: the last layer is the whole answer.</param>
+internal sealed record MethodItem(string Name, string Title, string Summary, bool ExplainsOutput, bool Accumulates);
 
 /// <summary>Argument of the command <c>attentionLens.pinQuery</c>, and what the client commands in lenses and actions are called with.</summary>
 internal sealed record PlaceArgument(string Uri, TextRange Range);
@@ -310,6 +390,8 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(ProfilesResult))]
 [JsonSerializable(typeof(ExportParams))]
 [JsonSerializable(typeof(ExportResult))]
+[JsonSerializable(typeof(PredictionParams))]
+[JsonSerializable(typeof(PredictionResult))]
 [JsonSerializable(typeof(ModelInfoResult))]
 [JsonSerializable(typeof(StatusParams))]
 [JsonSerializable(typeof(PlaceArgument))]

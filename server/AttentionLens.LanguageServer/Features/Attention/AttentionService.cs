@@ -1,7 +1,9 @@
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.Corpora;
 using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.Features.ShowMessage;
+using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.LanguageServer.Scheduling;
 using AttentionLens.Models;
@@ -10,11 +12,14 @@ using Microsoft.Extensions.Logging;
 namespace AttentionLens.LanguageServer.Features.Attention;
 
 /// <summary>Which weights are meant, resolved.</summary>
-internal readonly record struct Weighing(AttentionStack Stack, Method Method, HeadSelection Selection);
+internal readonly record struct Weighing(AttentionStack Stack, Method Method, HeadSelection Selection, OutputChoice Output);
 
 /// <summary>From a place in a document to its attention: segment, tokens, trace, and the matrix of a selection of heads.</summary>
-internal sealed class AttentionService(ModelHost models, TraceService traces, ByteCache<object, object> cache, UserMessages messages, ILogger log)
+internal sealed class AttentionService(
+    ModelHost models, TraceService traces, ByteCache<object, object> cache, Func<string, Action, ProgressScope> beginProgress, UserMessages messages, ILogger log)
 {
+    private readonly CurrentProgress progress = new();
+
     public ModelHost Models => models;
 
     /// <summary>The attention of what a scope names in the document as the request saw it.</summary>
@@ -41,7 +46,7 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
         int at = document.Text.Offset(focus ?? scope.Range.Start);
         int inText = segment != own && other?.IsSource == true ? 0 : at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
-        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, scope.Generate, cancellation);
+        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, scope.Generate, cancellation).Changed(model.Runner, view?.Changes);
         var question = new Question(method, document.Uri, document.Version);
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
         var elsewhere = other is { } partner && partner.Document != document ? new Partner(partner.Document, partner.IsSource) : null;
@@ -136,13 +141,13 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     /// </summary>
     public AttentionView Selected(SegmentAttention attention, Weighing weighing, CancellationToken cancellation)
     {
-        (AttentionStack stack, Method method, HeadSelection selection) = weighing;
-        var key = new SelectionKey(attention.Text.Key, stack.Kind, method.Name, selection);
+        (AttentionStack stack, Method method, HeadSelection selection, OutputChoice output) = weighing;
+        var key = new SelectionKey(attention.Text.Key, stack.Kind, method.Name, selection, output);
         if (cache.TryGet(key, out object known))
             return (AttentionView)known;
         AttentionView whole = View(attention, weighing, cancellation);
         float[] matrix = new float[checked(whole.Queries * whole.Keys)];
-        Weights.Matrix(whole, selection, matrix, cancellation);
+        Slowly(method, token => Weights.Matrix(whole, selection, matrix, token), cancellation);
         var view = new DenseView(stack.Kind, 1, 1, whole.Queries, whole.Keys, whole.Causal, [matrix]);
         cache.Add(key, view, view.Bytes);
         return view;
@@ -153,17 +158,74 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
     {
         if (weighing.Method == Methods.Raw)
             return AttentionView.Raw(weighing.Stack);
-        var key = new ViewKey(attention.Held, attention.Text.Key, weighing.Stack.Kind, weighing.Method.Name);
+        var key = new ViewKey(attention.Held, attention.Text.Key, weighing.Stack.Kind, weighing.Method.Name, weighing.Output);
         if (cache.TryGet(key, out object known))
             return (AttentionView)known;
-        AttentionView view = weighing.Method.Apply(new MethodInput(attention.Held.Runner.Model, attention.Trace, weighing.Stack, default, null, cancellation));
+        AttentionView view = AttentionView.Raw(weighing.Stack);
+        Slowly(
+            weighing.Method,
+            token => view = weighing.Method.Apply(new MethodInput(attention.Held.Runner.Model, attention.Trace, weighing.Stack, weighing.Output, progress, token)),
+            cancellation);
         cache.Add(key, view, view.Bytes);
         return view;
     }
 
     /// <summary>The row of one query. A mean over heads that is already known as a matrix is read from it.</summary>
     public void Row(SegmentAttention attention, Weighing weighing, ReadOnlySpan<int> queries, Span<float> row, CancellationToken cancellation) =>
-        Weights.Row(View(attention, weighing, cancellation), weighing.Selection, queries, row, cancellation);
+        Row(View(attention, weighing, cancellation), weighing, queries.ToArray(), row, cancellation);
+
+    /// <summary>What a method that explains outputs says about the one at a position, or about the one that needs none (null); shares into row[keys].</summary>
+    /// <exception cref="MethodException">There is no such output.</exception>
+    public TokenScores Explained(SegmentAttention attention, Weighing weighing, int? position, float[] row, CancellationToken cancellation)
+    {
+        var view = (ExplainedView)View(attention, weighing, cancellation);
+        TokenScores? scores = null;
+        Slowly(weighing.Method, token => scores = view.Scores(position, token), cancellation);
+        view.Shares(scores!, row); // Slowly has run it
+        return scores!;
+    }
+
+    private void Row(AttentionView view, Weighing weighing, int[] queries, Span<float> row, CancellationToken cancellation)
+    {
+        float[] found = new float[view.Keys];
+        Slowly(weighing.Method, token => Weights.Row(view, weighing.Selection, queries, found, token), cancellation);
+        found.CopyTo(row);
+    }
+
+    /// <summary>With progress that the user sees and can cancel, where the method is worth it.</summary>
+    private void Slowly(Method method, Action<CancellationToken> work, CancellationToken cancellation)
+    {
+        if (!method.IsSlow)
+        {
+            work(cancellation);
+            return;
+        }
+
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using ProgressScope scope = beginProgress($"AttentionLens: {method.Title}", linked.Cancel);
+        progress.Scope = scope;
+        try
+        {
+            work(linked.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new AttentionException(AttentionStatus.Failed, "Cancelled; ask again to compute it.");
+        }
+    }
+
+    /// <summary>Views are kept longer than the request that made them: each reports to the request that is asking now.</summary>
+    private sealed class CurrentProgress : IProgress<double>
+    {
+        private readonly AsyncLocal<ProgressScope?> scope = new();
+
+        public ProgressScope Scope
+        {
+            set => scope.Value = value;
+        }
+
+        public void Report(double value) => scope.Value?.Report(value);
+    }
 
     /// <summary>Stack, method and heads that a view names.</summary>
     /// <exception cref="AttentionException">The model or the server has none of that name or number.</exception>
@@ -172,8 +234,10 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         AttentionStack stack = attention.Stack(view?.Stack);
         Method method = MethodOf(view);
         return method.AppliesTo(attention.Model.Kind, stack.Kind)
-            ? new Weighing(stack, method, attention.Selection(view, method, stack, cancellation))
-            : throw new AttentionException(AttentionStatus.Failed, $"{method.Title} is not defined for cross-attention; choose the encoder or the decoder.");
+            ? new Weighing(stack, method, attention.Selection(view, method, stack, cancellation), new OutputChoice(null, view?.Output, view?.Contrast))
+            : throw new AttentionException(AttentionStatus.Failed, stack.Kind == AttentionKind.Cross
+                ? $"{method.Title} is not defined for cross-attention; choose the encoder or the decoder."
+                : $"{method.Title} explains what the decoder says; choose cross-attention (for the source) or the decoder (for the target).");
     }
 
     /// <summary>
@@ -188,10 +252,10 @@ internal sealed class AttentionService(ModelHost models, TraceService traces, By
         : Methods.All.FirstOrDefault(method => method.Name == name)
             ?? throw new AttentionException(AttentionStatus.Failed, $"There is no such method; there are {string.Join(", ", Methods.All.Select(static m => m.Name))}.");
 
-    private sealed record SelectionKey(TraceKey Trace, AttentionKind Kind, string Method, HeadSelection Selection);
+    private sealed record SelectionKey(TraceKey Trace, AttentionKind Kind, string Method, HeadSelection Selection, OutputChoice Output);
 
     /// <summary>With the model itself: such a view may read weights, and those of a model that has been disposed are gone.</summary>
-    private sealed record ViewKey(HeldModel Model, TraceKey Trace, AttentionKind Kind, string Method);
+    private sealed record ViewKey(HeldModel Model, TraceKey Trace, AttentionKind Kind, string Method, OutputChoice Output);
 
     private bool IsLoadCancelled => models.Failure is OperationCanceledException;
 

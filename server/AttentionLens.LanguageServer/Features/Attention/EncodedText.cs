@@ -1,4 +1,5 @@
 using System.Globalization;
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.Corpora;
 using AttentionLens.Models;
 using AttentionLens.Tokenization;
@@ -88,6 +89,58 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
         ? this with { Target = Array.ConvertAll(ids, id => new Token(id, model.Spelling(id), 0, 0, model.Info.DecoderStartToken == id || model.Info.EndTokens.Contains(id), -1, 0, -1)) }
         : this;
 
+    /// <summary>What goes through the model where nothing is changed; null when this is it.</summary>
+    public ModelInput? Unchanged { get; private init; }
+
+    /// <summary>The same text with what a view changes about it: some tokens masked or replaced, some heads forced.</summary>
+    /// <exception cref="AttentionException">No such token, head or word.</exception>
+    public EncodedText Changed(IModelRunner model, Changes? changes)
+    {
+        if (changes is not { Heads: { Length: > 0 } } and not { Tokens: { Length: > 0 } })
+            return this;
+        Token[] source = [.. Source];
+        // After an edit another token may stand where one was changed.
+        TokenChange[] tokens = [.. (changes.Tokens ?? []).Where(change => change.Was is null || (change.Index < source.Length && source[change.Index].Text == change.Was))];
+        foreach (TokenChange change in tokens)
+        {
+            if ((uint)change.Index >= (uint)source.Length)
+                throw new AttentionException(AttentionStatus.Failed, $"There is no token {change.Index} to change; there are {source.Length}.");
+            int id = change.Text is { } text
+                ? OutputNames.Token(model.Model, text)
+                : model.Model.Tokenizer?.Special.Mask
+                    ?? throw new AttentionException(AttentionStatus.Failed, $"{model.Info.Name} has no mask token; replace the token by a word instead.");
+            source[change.Index] = source[change.Index] with { Id = id, Text = model.Model.Tokenizer?.IdToToken(id) ?? source[change.Index].Text };
+        }
+        HeadIntervention[] heads = [.. (changes.Heads ?? []).Select(head => new HeadIntervention(KindOf(head.Stack, model.Info), head.Layer, head.Head, EffectOf(head.Effect)))];
+        return this with
+        {
+            Source = source,
+            Unchanged = Input,
+            Input = Input with { InputIds = Array.ConvertAll(source, static token => token.Id), Interventions = heads.Length > 0 ? heads : null },
+            Key = Key with
+            {
+                Changes = string.Join(' ', tokens.Select(change => $"{change.Index}={source[change.Index].Id}")
+                    .Concat(heads.Select(static head => $"{head.Kind}.{head.Layer}.{head.Head}={head.Effect}"))),
+            },
+        };
+    }
+
+    private static AttentionKind KindOf(string? stack, ModelInfo info) => stack switch
+    {
+        "decoder" => AttentionKind.Decoder,
+        "cross" => AttentionKind.Cross,
+        "encoder" => AttentionKind.Encoder,
+        _ => info.Kind == ModelKind.Decoder ? AttentionKind.Decoder : AttentionKind.Encoder,
+    };
+
+    private static HeadEffect EffectOf(string effect) => effect switch
+    {
+        "zero" => HeadEffect.Zero,
+        "uniform" => HeadEffect.Uniform,
+        "mean" => HeadEffect.Mean,
+        _ => throw new AttentionException(AttentionStatus.Failed, "A head is set to \"zero\", \"uniform\" or \"mean\"."),
+    };
+
     /// <summary>A fixed grid of pieces, so that moving the cursor inside one does not ask for another.</summary>
     private static (string Text, int From) Neighbourhood(string text, int focus, int limit)
     {
@@ -153,7 +206,8 @@ internal sealed record EncodedText(Token[] Source, Token[] Target, ModelInput In
 }
 
 /// <summary>Equal keys mean equal traces: content, never a document or a version, so that undo and a second panel find what is known.</summary>
-internal sealed record TraceKey(string Model, string Text, string? Pair, int From, int Window, Keep Keep, bool Generated = false);
+internal sealed record TraceKey(
+    string Model, string Text, string? Pair, int From, int Window, Keep Keep, bool Generated = false, string Changes = "");
 
 /// <summary>Why there are no weights: a status of the protocol and one sentence.</summary>
 internal sealed class AttentionException(string status, string message) : Exception(message)

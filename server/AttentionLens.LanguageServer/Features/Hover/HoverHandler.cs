@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.LanguageServer.Features.Attention;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Protocol;
@@ -64,6 +65,15 @@ internal sealed class HoverHandler(AttentionService service)
 
         SinkResult? sinks = null;
         List<(Token Token, float Weight)> to = [], by = [];
+        if (weighing.Method.Explain is not null)
+        {
+            float[] shares = new float[stack.Keys];
+            TokenScores scores = service.Explained(attention, weighing, query >= 0 ? query : null, shares, cancellation);
+            sinks = Sinks.Apply(shares, Sinks.Of(keys, stack.Causal), attention.Settings.SpecialTokens);
+            to = Top(keys, shares, attention.Settings.HoverTop);
+            by = Top(keys, Array.ConvertAll(shares, static share => -share), attention.Settings.HoverTop);
+            return new HoverResult(Content(Write(attention, token, weighing, sinks, to, by, scores.About.Name)), range);
+        }
         if (query >= 0)
         {
             float[] row = new float[stack.Keys];
@@ -88,7 +98,7 @@ internal sealed class HoverHandler(AttentionService service)
 
     private string Write(
         SegmentAttention attention, Token token, Weighing weighing, SinkResult? sinks,
-        List<(Token Token, float Weight)> to, List<(Token Token, float Weight)> by)
+        List<(Token Token, float Weight)> to, List<(Token Token, float Weight)> by, string? about = null)
     {
         var text = new StringBuilder();
         string kind = attention.Trace.Stacks.Count > 1 ? $" · {SegmentAttention.NameOf(weighing.Stack.Kind)}" : "";
@@ -96,15 +106,19 @@ internal sealed class HoverHandler(AttentionService service)
             kind += $" · {weighing.Method.Title}";
         string name = PlainText ? Markdown.Plain(attention.TextOf(token)) : $"**{Markdown.Code(attention.TextOf(token))}**";
         string spelling = attention.TextOf(token) == token.Text ? "" : PlainText ? $" ({Markdown.Plain(token.Text)})" : $" ({Markdown.Code(token.Text)})";
-        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling} · {weighing.Selection}{kind} · {(PlainText ? attention.Model.Name : Escape(attention.Model.Name))}\n\n");
+        string heads = weighing.Method.JoinsLayers ? "" : $" · {weighing.Selection}";
+        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling}{heads}{kind} · {(PlainText ? attention.Model.Name : Escape(attention.Model.Name))}\n\n");
+        (string left, string right) = about is null ? ("attends to", "attended by") : ("speaks for it", by.Count > 0 ? "speaks against it" : "");
+        if (about is not null)
+            text.Append(CultureInfo.InvariantCulture, $"{(PlainText ? about : Escape(about))}\n\n");
         if (PlainText)
         {
-            List("attends to", to);
-            List("attended by", by);
+            List(left, to);
+            List(right, by);
         }
         else
         {
-            text.Append("| attends to | | attended by | |\n|:--|--:|:--|--:|\n");
+            text.Append(CultureInfo.InvariantCulture, $"| {left} | | {right} | |\n|:--|--:|:--|--:|\n");
             for (int i = 0; i < Math.Max(to.Count, by.Count); i++)
                 text.Append(CultureInfo.InvariantCulture, $"| {Cell(to, i)} | {Cell(by, i)} |\n");
             text.Append('\n');
