@@ -241,10 +241,11 @@ async function execute(server: Server, command: string, argument: object): Promi
   }
 }
 
-/** The image in front, in VS Code's own viewer. */
+/** The image in front, in VS Code's own viewer or in another one. */
 function activeImage(): vscode.Uri | undefined {
   const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
-  return input instanceof vscode.TabInputCustom ? input.uri : undefined;
+  const uri = input instanceof vscode.TabInputCustom || input instanceof vscode.TabInputText ? input.uri : undefined;
+  return uri && /\.(png|jpe?g)$/i.test(uri.path) ? uri : undefined;
 }
 
 const isFromImage = (value: unknown): boolean =>
