@@ -1,10 +1,11 @@
 // Bundles the extension host (CommonJS for node) and the panel (one IIFE and one stylesheet) into dist/.
+import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 
 const watch = process.argv.includes('--watch');
 const common = { bundle: true, sourcemap: watch, minify: !watch, logLevel: 'warning', legalComments: 'linked' };
 
-const targets = [
+export const targets = [
   {
     ...common,
     entryPoints: { extension: 'src/extension.ts' },
@@ -29,5 +30,7 @@ const targets = [
   },
 ];
 
-if (watch) for (const target of targets) await (await context(target)).watch();
-else await Promise.all(targets.map(target => build(target)));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (watch) for (const target of targets) await (await context(target)).watch();
+  else await Promise.all(targets.map(target => build(target)));
+}

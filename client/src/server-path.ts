@@ -23,6 +23,13 @@ export const serverCommand = (file: string): ServerCommand =>
     : { command: file, args: ['serve', '--stdio'] };
 
 /**
+ * The folder the server runs in: the client's choice (the workspace), but the extension's own where the workspace is not
+ * trusted. Windows looks for `dotnet` in the current folder before the PATH, and a relative model name begins there.
+ */
+export const serverFolder = (options: Pick<ServerPathOptions, 'extensionPath' | 'isTrusted'>): string | undefined =>
+  options.isTrusted ? undefined : options.extensionPath;
+
+/**
  * Path of the server executable: the setting, then ATTENTIONLENS_SERVER (development), then the one that comes
  * with the extension. A path is executable input, so an untrusted workspace gets the extension's own server.
  *

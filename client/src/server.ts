@@ -14,7 +14,7 @@ import {
   State,
 } from 'vscode-languageclient/node';
 import { type ServerRequests, type ServerStatus, statusNotification } from '../shared/protocol.js';
-import { findServer, MissingServerError, serverCommand } from './server-path.js';
+import { findServer, MissingServerError, serverCommand, serverFolder } from './server-path.js';
 import { type ServerSettings, section, serverPath } from './settings.js';
 
 /** Documents whose text the server gets. Diff sides and output channels are left out on purpose. */
@@ -154,7 +154,8 @@ export class Server implements vscode.Disposable {
     }
     this.log.info(`Starting ${file}`);
     const { command, args } = serverCommand(file);
-    const executable: Executable = { command, args: [...args] };
+    const cwd = serverFolder({ extensionPath: this.context.extensionPath, isTrusted: vscode.workspace.isTrusted });
+    const executable: Executable = { command, args: [...args], options: { ...(cwd && { cwd }) } };
     const client = new LanguageClient(section, 'AttentionLens', executable, {
       documentSelector: [...documentSelector, { scheme: versionScheme }],
       initializationOptions: this.settings(),

@@ -23,6 +23,9 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
 
     private const int MaxLineLength = 1_000_000;
 
+    /// <summary>Of a sidecar or a journal; a million annotations take half of it.</summary>
+    internal const int MaxBytes = 512 << 20;
+
     public static Sidecar Empty { get; } = new([], [], []);
 
     /// <exception cref="SidecarException">The file is no text in UTF-8, or of a later version: rewriting it would destroy what is in it.</exception>
@@ -31,7 +34,7 @@ public sealed record Sidecar(ImmutableArray<Annotation> Annotations, ImmutableAr
     {
         try
         {
-            return Parse(File.ReadAllText(path, Strict));
+            return Parse(SmallFile.ReadText(path, MaxBytes, Strict));
         }
         catch (DecoderFallbackException e)
         {

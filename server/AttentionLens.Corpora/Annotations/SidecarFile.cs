@@ -214,6 +214,8 @@ public sealed class SidecarFile : IDisposable
         if (!Directory.Exists(folder)) return false;
         foreach (var left in Directory.GetFiles(folder, Path.GetFileName(_path) + ".*.journal").Order(StringComparer.Ordinal))
         {
+            // A session leaves no links: this one came with the folder, and leads who knows where.
+            if (new FileInfo(left).LinkTarget is not null) continue;
             FileStream journal;
             try
             {
@@ -227,8 +229,7 @@ public sealed class SidecarFile : IDisposable
             }
 
             _takenOver.Add(journal);
-            using var reader = new StreamReader(journal, Encoding.UTF8, leaveOpen: true);
-            foreach (var operation in Operations(reader.ReadToEnd()))
+            foreach (var operation in Operations(SmallFile.ReadText(journal, Sidecar.MaxBytes, Encoding.UTF8)))
             {
                 // The dead session may have saved after journalling, and others after it.
                 if (Annotations.GetValueOrDefault(operation.Id)?.Time > operation.Time) continue;

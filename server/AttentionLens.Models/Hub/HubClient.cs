@@ -18,6 +18,10 @@ public readonly record struct PullProgress(long Done, long Total, string File);
 public sealed class HubClient : IDisposable
 {
     private const int MaxRedirects = 8;
+
+    /// <summary>What the Hub says of a repository of some thousand files takes a megabyte.</summary>
+    private const int MaxMetadataBytes = 32 << 20;
+
     private readonly HubOptions _options;
     private readonly HttpClient _http;
 
@@ -41,7 +45,17 @@ public sealed class HubClient : IDisposable
             using var response = await SendAsync(id, uri, null, attempt);
             using var stalled = new StallWatch(_options.Stall, attempt);
             await using var body = await response.Content.ReadAsStreamAsync(stalled.Token);
-            return await stalled.Watch(() => JsonSerializer.DeserializeAsync(body, HubJson.Default.ModelInfoAnswer, stalled.Token));
+            using var metadata = new MemoryStream();
+            var buffer = new byte[1 << 16];
+            int read;
+            while ((read = await stalled.Watch(() => body.ReadAsync(buffer, stalled.Token))) > 0)
+            {
+                if (metadata.Length + read > MaxMetadataBytes)
+                    throw new ModelException($"{_options.Endpoint.Host} answers about {id} with more than {MaxMetadataBytes >> 20} MB, which no model's description is; is HF_ENDPOINT right?");
+                metadata.Write(buffer, 0, read);
+            }
+
+            return JsonSerializer.Deserialize(metadata.GetBuffer().AsSpan(0, (int)metadata.Length), HubJson.Default.ModelInfoAnswer);
         }, null, cancellation);
 
         if (answer?.Sha is not { Length: >= 7 } commit || !commit.All(char.IsAsciiHexDigit) || answer.Siblings is null)
@@ -189,8 +203,7 @@ public sealed class HubClient : IDisposable
             response.Dispose();
             if ((int)status is 301 or 302 or 303 or 307 or 308 && location is not null)
             {
-                uri = new Uri(uri, location);
-                if (uri.Scheme is not ("http" or "https")) throw new ModelException($"{what}: the Hub redirects to {uri.Scheme}:, which is not followed.");
+                uri = Redirected(what, uri, location);
                 continue;
             }
 
@@ -209,6 +222,15 @@ public sealed class HubClient : IDisposable
         }
 
         throw new ModelException($"{what}: the Hub redirects in a circle.");
+    }
+
+    /// <summary>The hashes that files are checked against come over the same way: from an encrypted one nothing leads to one that is not.</summary>
+    internal static Uri Redirected(string what, Uri from, Uri location)
+    {
+        var to = new Uri(from, location);
+        return to.Scheme == from.Scheme || to.Scheme == Uri.UriSchemeHttps
+            ? to
+            : throw new ModelException($"{what}: {from.Host} redirects to an address of {to.Scheme}:, which is not followed.");
     }
 
     /// <summary>Tries again after faults that may pass; as long as each try brings <paramref name="progress"/> further, without end.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using AttentionLens.Corpora.Annotations;
 using AttentionLens.Corpora.Annotations.Formats;
+using AttentionLens.Corpora.Annotations.Labels;
 
 namespace AttentionLens.Corpora.Tests.Annotations;
 
@@ -67,6 +68,40 @@ public sealed class SidecarTests : IDisposable
         Assert.Null(SidecarName.Of(names[3]));
         Assert.False(SidecarName.IsAnnotator("a.b"));
         Assert.Empty(SidecarName.Beside(Path.Combine(_folder, "nowhere", "doc.txt")));
+    }
+
+    /// <summary>What a cloned repository may bring: links to a file that is not ours, and to a device without an end.</summary>
+    [Fact]
+    public void Links_beside_a_document_are_not_followed_to_the_end_of_memory()
+    {
+        if (OperatingSystem.IsWindows()) return; // no such devices, and links need a right
+        var outside = Path.Combine(_folder, "outside");
+        File.WriteAllText(outside, "precious");
+        File.CreateSymbolicLink($"{Sidecar}.0a.journal", outside);
+        File.CreateSymbolicLink($"{Sidecar}.0b.journal", "/dev/zero");
+        const string text = "Ada met Linus.";
+        var live = Live(text, ("a", 0, 3));
+        using (var file = SidecarFile.Open(Sidecar))
+        {
+            Assert.Empty(file.Annotations);
+            file.Put(live[0]);
+            file.Save(text, live);
+        }
+
+        Assert.Equal("precious", File.ReadAllText(outside));
+        File.Delete(Sidecar);
+        File.CreateSymbolicLink(Sidecar, outside);
+        using (var file = SidecarFile.Open(Sidecar))
+        {
+            file.Put(live[0]);
+            file.Save(text, live);
+        }
+
+        Assert.Equal("precious", File.ReadAllText(outside));
+        Assert.Null(new FileInfo(Sidecar).LinkTarget);
+        var labels = Path.Combine(_folder, LabelSet.FileName);
+        File.CreateSymbolicLink(labels, "/dev/zero");
+        Assert.Contains("more than", Assert.Throws<SidecarException>(() => LabelSet.Load(labels)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -76,11 +76,23 @@ public sealed class HoverTests
     [InlineData("a`b", "``a`b``")]
     [InlineData("`", "`` ` ``")]
     [InlineData("a|b", "`a\\|b`")]
+    [InlineData("\\|[x](command:y)", "`⧵\\|[x](command:y)`")]
+    [InlineData("\\\\|", "`\\⧵\\|`")]
     [InlineData("a\nb\tc\r", "`a⏎b⇥c`")]
     [InlineData("\u202eevil", "`U+202Eevil`")]
     [InlineData("<script>", "`<script>`")]
     [InlineData("", "` `")]
     public void Document_text_in_markdown_stays_text(string text, string markdown) => Assert.Equal(markdown, Markdown.Code(text));
+
+    /// <summary>Names of models and messages stand outside of code spans.</summary>
+    [Theory]
+    [InlineData("![x](http://a.b)", "!\\[x\\](http\\://a.b)")]
+    [InlineData("www.a.b and me@a.b", "www\\.a.b and me\\@a.b")]
+    [InlineData("<img src=x>", "\\<img src=x\\>")]
+    [InlineData("a\n# b", "a # b")]
+    [InlineData("\u202ecba", " cba")]
+    [InlineData("models/mini-encoder: 1.5", "models/mini-encoder: 1.5")]
+    public void Words_outside_of_code_spans_make_no_link_image_or_element(string text, string markdown) => Assert.Equal(markdown, Markdown.Escape(text));
 
     [Fact]
     public void Half_a_character_is_shown_as_one_that_is_not_known() => Assert.Equal("`\ufffd`", Markdown.Code("\ud83d"));

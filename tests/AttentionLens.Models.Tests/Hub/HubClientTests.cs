@@ -153,6 +153,29 @@ public sealed class HubClientTests : IDisposable
         Assert.Contains("circle", (await Assert.ThrowsAsync<ModelException>(() => Pull())).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("https://hub.test/a", "http://cdn.test/b")]
+    [InlineData("https://hub.test/a", "file:///etc/passwd")]
+    [InlineData("http://hub.test/a", "ftp://cdn.test/b")]
+    public void A_redirect_never_leaves_encryption_or_the_web(string from, string to) => Assert.Contains(
+        "not followed", Assert.Throws<ModelException>(() => HubClient.Redirected("org/model", new Uri(from), new Uri(to))).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("https://hub.test/a", "/b", "https://hub.test/b")]
+    [InlineData("https://hub.test/a", "https://cdn.test/b", "https://cdn.test/b")]
+    [InlineData("http://hub.test/a", "https://cdn.test/b", "https://cdn.test/b")]
+    [InlineData("http://hub.test/a", "http://cdn.test/b", "http://cdn.test/b")]
+    public void Other_redirects_are_followed(string from, string to, string expected) =>
+        Assert.Equal(expected, HubClient.Redirected("org/model", new Uri(from), new Uri(to, UriKind.RelativeOrAbsolute)).AbsoluteUri);
+
+    [Fact]
+    public async Task A_description_without_end_is_refused()
+    {
+        _hub.Misbehave = (path, _) => path.StartsWith("/api/", StringComparison.Ordinal) ? new LoopbackHub.Fault(302, $"Location: {_hub.Endpoint}cdn/endless\r\n") : null;
+        _hub.Add("endless", Encoding.ASCII.GetBytes("{\"id\":\"" + new string('x', 33 << 20) + "\"}"));
+        Assert.Contains("more than 32 MB", (await Assert.ThrowsAsync<ModelException>(() => Pull())).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Cancelling_keeps_what_arrived_for_the_next_time()
     {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findServer, serverCommand } from '../../../client/src/server-path.js';
+import { findServer, serverCommand, serverFolder } from '../../../client/src/server-path.js';
 
 let extensionPath: string;
 beforeEach(() => {
@@ -53,5 +53,12 @@ describe('serverCommand', () => {
       command: 'dotnet',
       args: ['/x/attention-lens.dll', 'serve', '--stdio'],
     });
+  });
+});
+
+describe('serverFolder', () => {
+  it('keeps an untrusted workspace out of the current folder', () => {
+    expect(serverFolder({ extensionPath: '/x', isTrusted: false })).toBe('/x');
+    expect(serverFolder({ extensionPath: '/x', isTrusted: true })).toBeUndefined();
   });
 });

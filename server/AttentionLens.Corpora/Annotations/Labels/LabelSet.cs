@@ -102,7 +102,7 @@ public sealed record LabelSet
         try
         {
             if (new FileInfo(path) is { Length: > MaxFileSize }) throw new SidecarException($"{path} is larger than a label set can be (1 MB).");
-            var (set, problems) = Parse(File.ReadAllText(path, Encoding.UTF8));
+            var (set, problems) = Parse(SmallFile.ReadText(path, MaxFileSize, Encoding.UTF8));
             return (set with { Path = path }, problems);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -41,7 +41,7 @@ internal sealed class HoverHandler(AttentionService service)
         catch (Exception failure) when (failure is not (OperationCanceledException or RpcException))
         {
             (_, string message) = service.Describe(failure, Method);
-            return new HoverResult(Content($"AttentionLens: {(PlainText ? message : Escape(message))}"), new TextRange(request.Position, request.Position));
+            return new HoverResult(Content($"AttentionLens: {(PlainText ? message : Markdown.Escape(message))}"), new TextRange(request.Position, request.Position));
         }
 #pragma warning restore CA1031
     }
@@ -107,10 +107,10 @@ internal sealed class HoverHandler(AttentionService service)
         string name = PlainText ? Markdown.Plain(attention.TextOf(token)) : $"**{Markdown.Code(attention.TextOf(token))}**";
         string spelling = attention.TextOf(token) == token.Text ? "" : PlainText ? $" ({Markdown.Plain(token.Text)})" : $" ({Markdown.Code(token.Text)})";
         string heads = weighing.Method.JoinsLayers ? "" : $" · {weighing.Selection}";
-        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling}{heads}{kind} · {(PlainText ? attention.Model.Name : Escape(attention.Model.Name))}\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"{name}{spelling}{heads}{kind} · {(PlainText ? attention.Model.Name : Markdown.Escape(attention.Model.Name))}\n\n");
         (string left, string right) = about is null ? ("attends to", "attended by") : ("speaks for it", by.Count > 0 ? "speaks against it" : "");
         if (about is not null)
-            text.Append(CultureInfo.InvariantCulture, $"{(PlainText ? about : Escape(about))}\n\n");
+            text.Append(CultureInfo.InvariantCulture, $"{(PlainText ? about : Markdown.Escape(about))}\n\n");
         if (PlainText)
         {
             List(left, to);
@@ -126,7 +126,7 @@ internal sealed class HoverHandler(AttentionService service)
         if (sinks is { } done)
             text.Append(CultureInfo.InvariantCulture, $"{done}");
         if (attention.Text.Notice is { } notice)
-            text.Append(CultureInfo.InvariantCulture, $"\n\n{(PlainText ? notice : Escape(notice))}");
+            text.Append(CultureInfo.InvariantCulture, $"\n\n{(PlainText ? notice : Markdown.Escape(notice))}");
         if (attention.Pair is { } pair)
         {
             string file = Path.GetFileName(Uri.UnescapeDataString(pair.Uri));
@@ -158,17 +158,4 @@ internal sealed class HoverHandler(AttentionService service)
             .ThenBy(static i => i)
             .Take(count)
             .Select(i => (tokens[i], weights[i]))];
-
-    /// <summary>For text inside a line; what only means something at its start (#, -, +) stays, because some editors show Markdown as it is.</summary>
-    private static string Escape(string text)
-    {
-        var safe = new StringBuilder(text.Length);
-        foreach (char c in text)
-        {
-            if (c is '\\' or '`' or '*' or '_' or '[' or ']' or '<' or '>' or '&' or '|' or '~' or '$')
-                safe.Append('\\');
-            safe.Append(c);
-        }
-        return safe.ToString();
-    }
 }
