@@ -148,7 +148,14 @@ export async function packageExtension(target, server, file) {
     recursive: true,
     filter: source => path.basename(source) !== 'node_modules',
   });
-  for (const page of ['README.md', 'CHANGELOG.md', 'LICENSE']) {
+  for (const page of [
+    'README.md',
+    'README.zh-CN.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'SECURITY.md',
+    'THIRD-PARTY-NOTICES',
+  ]) {
     const source = path.join(root, page);
     if (existsSync(source) && !existsSync(path.join(stage, page))) await cp(source, path.join(stage, page));
   }

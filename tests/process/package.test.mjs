@@ -43,6 +43,7 @@ test('it holds the bundles, the texts of the manifest and the licence', () => {
     'dist/extension.js',
     'dist/panel.js',
     'LICENSE.txt',
+    'THIRD-PARTY-NOTICES',
     'media/icon.png',
   ]) {
     assert(files.has(`extension/${name}`), `${name} is missing`);
