@@ -93,3 +93,10 @@ describe('commands of the documentation', () => {
     });
   }
 });
+
+test('the directive behind the completion scripts completes', async () => {
+  const line = 'attention-lens annotate ex';
+  const { status, stdout } = await attentionLens([`[suggest:${line.length}]`, line]);
+  assert.equal(status, 0);
+  assert.deepEqual(stdout.trim().split(/\r?\n/), ['export']);
+});
