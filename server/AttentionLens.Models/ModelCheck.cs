@@ -36,8 +36,14 @@ public static class ModelCheck
             throw new ModelException($"The tokenizer of {info.Name} has {tokenizer.VocabularySize} tokens but the model only {info.VocabularySize}; they do not belong together.");
         }
 
-        // A tokenizer may lower-case or drop accents, so the text need not come back; what it makes of its own output must.
+        // A tokenizer may lower-case or drop accents, so the text need not come back; what it makes of its own output must. A vocabulary of
+        // another language may not know the words.
         int[] ids = tokenizer.Encode(Sample, addSpecialTokens: false, cancellation: cancellation).Ids();
+        if (tokenizer.Special.Unk is { } unknown && ids.Contains(unknown))
+        {
+            return;
+        }
+
         int[] again = tokenizer.Encode(tokenizer.Decode(ids), addSpecialTokens: false, cancellation: cancellation).Ids();
         if (ids.Length == 0 || !ids.AsSpan().SequenceEqual(again))
         {
