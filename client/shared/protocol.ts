@@ -2,6 +2,7 @@
  * The custom part of the language server protocol, as docs/protocol.md describes it. The panel sees the same
  * results, except that base64 strings have become ArrayBuffers on the way (see panel.ts).
  */
+import type { AnnotationRequests } from './annotation-protocol.js';
 
 export interface Position {
   readonly line: number;
@@ -408,7 +409,7 @@ export interface ServerStatus {
 }
 
 /** Method name -> parameters and result, as they travel between extension host and server. */
-export interface ServerRequests {
+export interface ServerRequests extends AnnotationRequests {
   'attentionLens/tints': { params: TintsParams; result: TintsResult };
   'attentionLens/tokens': { params: { scope: Scope; view: ViewChoice }; result: TokensResult };
   'attentionLens/row': { params: RowParams; result: RowResult<string> };

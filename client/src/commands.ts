@@ -282,7 +282,7 @@ async function showPlace({ uri, range }: Place, shown: ShownTexts): Promise<void
 }
 
 /** The one place where a failed command meets the user. */
-async function withErrorBoundary(log: vscode.LogOutputChannel, run: () => Promise<void> | void): Promise<void> {
+export async function withErrorBoundary(log: vscode.LogOutputChannel, run: () => Promise<void> | void): Promise<void> {
   try {
     await run();
   } catch (error) {

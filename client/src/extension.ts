@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { isDrawable } from '../shared/protocol.js';
+import { registerAnnotations } from './annotations/register.js';
 import { registerCommands, showFailure } from './commands.js';
 import { ComparisonPicker } from './comparison-picker.js';
 import { CurrentView } from './current-view.js';
@@ -70,6 +71,7 @@ export function activate(context: vscode.ExtensionContext): void {
     models,
     new OverviewTree(server, shown, view, status, tints),
     registerCommands({ server, shown, view, imageView, panels, status, tints, models, comparisons }),
+    registerAnnotations(server, view, context.workspaceState),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {

@@ -13,6 +13,7 @@ import {
   RevealOutputChannelOn,
   State,
 } from 'vscode-languageclient/node';
+import { type AnnotationsChanged, annotationsChangedNotification } from '../shared/annotation-protocol.js';
 import { type ServerRequests, type ServerStatus, statusNotification } from '../shared/protocol.js';
 import { findServer, MissingServerError, serverCommand, serverFolder } from './server-path.js';
 import { type ServerSettings, section, serverPath } from './settings.js';
@@ -48,10 +49,17 @@ export class Server implements vscode.Disposable {
 
   private readonly ran = new vscode.EventEmitter<void>();
   private readonly reported = new vscode.EventEmitter<ServerStatus>();
+  private readonly annotated = new vscode.EventEmitter<AnnotationsChanged>();
+  /** Written by other windows and by git: the server takes in what changes. */
+  private readonly watchers = ['**/*.al.jsonl', '**/attention-lens.labels.json'].map(pattern =>
+    vscode.workspace.createFileSystemWatcher(pattern),
+  );
 
   /** Fires whenever a server is ready for questions: at first, after a restart, after a crash. */
   readonly onDidRun = this.ran.event;
   readonly onDidReport = this.reported.event;
+  /** The annotations of a document have changed by something other than an edit of its text. */
+  readonly onDidAnnotate = this.annotated.event;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -158,6 +166,7 @@ export class Server implements vscode.Disposable {
     const executable: Executable = { command, args: [...args], options: { ...(cwd && { cwd }) } };
     const client = new LanguageClient(section, 'AttentionLens', executable, {
       documentSelector: [...documentSelector, { scheme: versionScheme }],
+      synchronize: { fileEvents: this.watchers },
       initializationOptions: this.settings(),
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
@@ -169,6 +178,7 @@ export class Server implements vscode.Disposable {
       },
     });
     client.onNotification(statusNotification, (status: ServerStatus) => this.reported.fire(status));
+    client.onNotification(annotationsChangedNotification, (change: AnnotationsChanged) => this.annotated.fire(change));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running && this.client === client) this.ran.fire();
     });
@@ -199,6 +209,8 @@ export class Server implements vscode.Disposable {
   dispose(): void {
     this.ran.dispose();
     this.reported.dispose();
+    this.annotated.dispose();
+    vscode.Disposable.from(...this.watchers).dispose();
   }
 }
 

@@ -23,6 +23,7 @@ export interface ServerSettings {
   readonly pairKind: 'sentences' | 'translation';
   /** False: this client tells what answers and statuses say, and the server need not tell it a second time. */
   readonly showMessages: false;
+  readonly annotation: { readonly annotator: string };
   /** Commands of this client that lenses and actions of the server may name. */
   readonly clientCommands: readonly string[];
 }
@@ -52,7 +53,8 @@ export const serverSettings = (view: ViewChoice): ServerSettings => ({
   pairSeparator: get('pairSeparator', ''),
   pairKind: get<ServerSettings['pairKind']>('pairKind', 'sentences'),
   showMessages: false,
-  clientCommands: ['attentionLens.openHeatmap', 'attentionLens.openHeadView'],
+  annotation: { annotator: get('annotation.annotator', '') },
+  clientCommands: ['attentionLens.openHeatmap', 'attentionLens.openHeadView', 'attentionLens.annotate'],
 });
 
 /** What is tinted as one: pieces of a word each by itself, or together. */
@@ -68,4 +70,18 @@ export const serverPath = (): string => get('server.path', '');
 export const panelSettings = (): PanelSettings => ({
   colorMap: get<ColorMapName>('colorMap', 'lens'),
   scale: get<Scale>('scale', 'sqrt'),
+});
+
+/** What a selection or the word under the cursor is widened to before it is labelled. */
+export type Snap = 'word' | 'token' | 'none';
+
+export const annotationSettings = () => ({
+  snap: get<Snap>('annotation.snap', 'word'),
+  /** True: no suggestion is on the screen but the one that was asked for. */
+  isBlind: get('annotation.suggestions', 'blind') === 'blind',
+  showLabels: get('annotation.showLabels', true),
+  evidence: get('annotation.evidence', true),
+  rationaleLabel: get('annotation.rationaleLabel', 'rationale'),
+  rationaleScores: get<'received' | 'first'>('annotation.rationaleScores', 'received'),
+  order: get<'name' | 'uncertainty' | 'disagreement'>('annotation.order', 'name'),
 });

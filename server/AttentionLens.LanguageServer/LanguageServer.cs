@@ -2,6 +2,7 @@ using System.IO.Pipelines;
 using System.Reflection;
 using System.Text.Json.Serialization.Metadata;
 using AttentionLens.LanguageServer.Documents;
+using AttentionLens.LanguageServer.Features.Annotations;
 using AttentionLens.LanguageServer.Features.Attention;
 using AttentionLens.LanguageServer.Features.CodeAction;
 using AttentionLens.LanguageServer.Features.CodeLens;
@@ -20,6 +21,7 @@ using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.LanguageServer.Scheduling;
 using AttentionLens.LanguageServer.Settings;
 using Microsoft.Extensions.Logging;
+using Span = AttentionLens.Corpora.Annotations.TextRange;
 
 namespace AttentionLens.LanguageServer;
 
@@ -35,6 +37,7 @@ internal sealed class LanguageServer : IDisposable
     private readonly ProgressService progress;
     private readonly ModelHost models;
     private readonly UserMessages messages;
+    private readonly AnnotationService annotations;
     private readonly HoverHandler hover;
     private ServerState state = ServerState.Empty;
 
@@ -60,6 +63,7 @@ internal sealed class LanguageServer : IDisposable
         var attention = new AttentionService(models, new TraceService(lane, cache, progress.Begin), cache, progress.Begin, messages, log);
         hover = new HoverHandler(attention);
         var custom = new AttentionHandlers(attention);
+        annotations = new AnnotationService(connection, new Corpora.Annotations.BaseTexts(options.BaseTexts), options.Time, log);
         if (options.ClientProcessId is { } parent)
             parents.Watch(parent);
 
@@ -73,7 +77,8 @@ internal sealed class LanguageServer : IDisposable
         connection.OnNotification("textDocument/didOpen", LspJson.Default.DidOpenParams, p => Open([p.TextDocument]));
         connection.OnNotification("textDocument/didChange", LspJson.Default.DidChangeParams, DidChange);
         connection.OnNotification("textDocument/didClose", LspJson.Default.DidCloseParams, p => Close([p.TextDocument]));
-        connection.OnNotification("textDocument/didSave", LspJson.Default.NoParams, static _ => { });
+        connection.OnNotification("textDocument/didSave", LspJson.Default.DidSaveParams, p => annotations.Saved(p.TextDocument.Uri));
+        connection.OnNotification("workspace/didChangeWatchedFiles", LspJson.Default.DidChangeWatchedFilesParams, p => annotations.FilesChanged(p.Changes.Select(static c => c.Uri)));
         connection.OnNotification("notebookDocument/didOpen", LspJson.Default.NotebookDidOpenParams, p => Open(p.CellTextDocuments));
         connection.OnNotification("notebookDocument/didChange", LspJson.Default.NotebookDidChangeParams, NotebookDidChange);
         connection.OnNotification("notebookDocument/didClose", LspJson.Default.NotebookDidCloseParams, p => Close(p.CellTextDocuments));
@@ -104,6 +109,24 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/export", AttentionJson.Default.ExportParams, AttentionJson.Default.ExportResult, new ExportHandler(attention).HandleAsync);
         On("attentionLens/prediction", AttentionJson.Default.PredictionParams, AttentionJson.Default.PredictionResult, new PredictionHandler(attention).HandleAsync);
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
+        Annotate(attention);
+    }
+
+    private void Annotate(AttentionService attention)
+    {
+        var labels = new AnnotationHandlers(annotations, attention);
+        var evidence = new EvidenceHandlers(annotations, attention);
+        InOrder("attentionLens/annotations", AnnotationJson.Default.AnnotationsParams, AnnotationJson.Default.AnnotationsResult, labels.List);
+        InOrder("attentionLens/annotate", AnnotationJson.Default.AnnotateParams, AnnotationJson.Default.AnnotateResult, labels.Annotate);
+        InOrder("attentionLens/annotationHistory", AnnotationJson.Default.AnnotationHistoryParams, AnnotationJson.Default.AnnotateResult, labels.History);
+        InOrder("attentionLens/nextAnnotation", AnnotationJson.Default.NextAnnotationParams, AnnotationJson.Default.NextAnnotationResult, labels.Next);
+        InOrder("attentionLens/labelConsistency", AnnotationJson.Default.ConsistencyParams, AnnotationJson.Default.ConsistencyResult, labels.Consistency);
+        InOrder("attentionLens/exportAnnotations", AnnotationJson.Default.ExportAnnotationsParams, AnnotationJson.Default.ExchangeResult, labels.Export);
+        InOrder("attentionLens/importAnnotations", AnnotationJson.Default.ImportAnnotationsParams, AnnotationJson.Default.ExchangeResult, labels.Import);
+        InOrder("attentionLens/annotatedCorpus", AnnotationJson.Default.AnnotatedCorpusParams, AnnotationJson.Default.AnnotatedCorpusResult, labels.Corpus);
+        InOrder("attentionLens/similarSpans", AnnotationJson.Default.SimilarSpansParams, AnnotationJson.Default.SimilarSpansResult, evidence.Similar);
+        InOrder("attentionLens/relationCandidates", AnnotationJson.Default.RelationCandidatesParams, AnnotationJson.Default.RelationCandidatesResult, evidence.Relations);
+        InOrder("attentionLens/rationale", AnnotationJson.Default.RationaleParams, AnnotationJson.Default.RationaleResult, new RationaleHandler(annotations, attention).Measure);
     }
 
     public IEnumerable<string> Methods => connection.Methods;
@@ -115,6 +138,7 @@ internal sealed class LanguageServer : IDisposable
     public void Dispose()
     {
         parents.Dispose();
+        annotations.Dispose();
         models.Dispose();
         lane.Dispose();
     }
@@ -129,6 +153,11 @@ internal sealed class LanguageServer : IDisposable
             ServerState seen = state;
             return cancellation => handler(request, seen, cancellation);
         });
+
+    /// <summary>A request that begins on the dispatcher, so that what it asks for is queued between the edits before and after it.</summary>
+    private void InOrder<TParams, TResult>(
+        string method, JsonTypeInfo<TParams> parameters, JsonTypeInfo<TResult> result, Func<TParams, ServerState, Func<CancellationToken, Task<TResult>>> begin) =>
+        connection.OnRequest(method, parameters, result, request => begin(request, state));
 
     private Func<CancellationToken, Task<InitializeResult>> Initialize(InitializeParams request)
     {
@@ -146,6 +175,7 @@ internal sealed class LanguageServer : IDisposable
         initialSettings = ReadSettings(request.InitializationOptions);
         state = state with { Settings = initialSettings };
         messages.Wanted = state.Settings.ShowMessages;
+        annotations.Configure(state.Settings);
         cache.Resize(Megabytes(state.Settings.CacheMegabytes));
         models.Choose(state.Settings.Model);
         string version = typeof(LanguageServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
@@ -165,7 +195,12 @@ internal sealed class LanguageServer : IDisposable
     {
         lifecycle.Shutdown();
         connection.CancelOthers("shutdown", "The server is shutting down.");
-        return static _ => Task.FromResult<NoParams>(null!); // the protocol's result is null
+        Task written = annotations.FlushAsync();
+        return async _ =>
+        {
+            await written.ConfigureAwait(false);
+            return null!; // the protocol's result is null
+        };
     }
 
     private void SetTrace(string? value) => log.Level = value is "messages" or "verbose" ? LogLevel.Debug : LogLevel.Information;
@@ -175,6 +210,7 @@ internal sealed class LanguageServer : IDisposable
         ServerSettings before = state.Settings;
         state = state with { Settings = ReadSettings(settings) };
         messages.Wanted = state.Settings.ShowMessages;
+        annotations.Configure(state.Settings);
         bool shown = (before.CodeLens, before.Layer, before.Head) != (state.Settings.CodeLens, state.Settings.Layer, state.Settings.Head);
         _ = RefreshAsync("workspace/codeLens/refresh", refreshCodeLenses && shown);
         _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && before != state.Settings);
@@ -198,13 +234,20 @@ internal sealed class LanguageServer : IDisposable
     private void Open(IEnumerable<TextDocumentItem> items)
     {
         foreach (TextDocumentItem item in items)
-            state = state with { Documents = state.Documents.SetItem(item.Uri, new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, new DocumentText(item.Text))) };
+        {
+            var document = new DocumentSnapshot(item.Uri, item.LanguageId, item.Version, new DocumentText(item.Text));
+            state = state with { Documents = state.Documents.SetItem(item.Uri, document) };
+            annotations.Open(document);
+        }
     }
 
     private void Close(IEnumerable<TextDocumentIdentifier> items)
     {
         foreach (TextDocumentIdentifier item in items)
+        {
             state = state with { Documents = state.Documents.Remove(item.Uri), Pairs = state.Pairs.Without(item.Uri) };
+            annotations.Close(item.Uri);
+        }
     }
 
     /// <summary>Cells are documents; what else changes in a notebook (outputs, order, metadata) is no text.</summary>
@@ -228,12 +271,16 @@ internal sealed class LanguageServer : IDisposable
         }
         try
         {
-            state = state with { Documents = state.Documents.SetItem(uri, document.Apply(request.TextDocument.Version, request.ContentChanges)) };
+            var changes = new List<(Span Range, string Text)>();
+            DocumentSnapshot next = document.Apply(
+                request.TextDocument.Version, request.ContentChanges, (range, text) => changes.Add((new Span(range.Start, range.End), text)));
+            state = state with { Documents = state.Documents.SetItem(uri, next) };
+            annotations.Change(next, changes);
         }
         catch
         {
             // What the client shows is now unknown; better no answer than one about another text.
-            state = state with { Documents = state.Documents.Remove(uri) };
+            Close([new TextDocumentIdentifier(uri)]);
             throw;
         }
     }

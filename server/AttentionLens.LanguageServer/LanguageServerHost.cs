@@ -17,6 +17,9 @@ public sealed record ServerOptions
 
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 
+    /// <summary>Folder of the texts that sidecars were written for.</summary>
+    internal string BaseTexts { get; init; } = Corpora.Annotations.BaseTexts.DefaultFolder;
+
     internal IModelLoader Loader { get; init; } = new LocalModelLoader();
 
     internal TimeProvider Time { get; init; } = TimeProvider.System;

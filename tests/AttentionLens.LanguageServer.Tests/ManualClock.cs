@@ -17,10 +17,8 @@ internal sealed class ManualClock : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new ManualTimer(this, callback, state, GetTimestamp() + dueTime.Ticks);
-        lock (gate)
-            timers.Add(timer);
-        timerSet.TrySetResult();
+        var timer = new ManualTimer(this, callback, state);
+        timer.Change(dueTime, period);
         return timer;
     }
 
@@ -37,13 +35,25 @@ internal sealed class ManualClock : TimeProvider
             timer.Fire();
     }
 
-    private sealed class ManualTimer(ManualClock clock, TimerCallback callback, object? state, long due) : ITimer
+    private sealed class ManualTimer(ManualClock clock, TimerCallback callback, object? state) : ITimer
     {
-        public long Due { get; } = due;
+        public long Due { get; private set; }
 
         public void Fire() => callback(state);
 
-        public bool Change(TimeSpan dueTime, TimeSpan period) => false;
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            lock (clock.gate)
+            {
+                clock.timers.Remove(this);
+                if (dueTime == Timeout.InfiniteTimeSpan)
+                    return true;
+                Due = clock.GetTimestamp() + dueTime.Ticks;
+                clock.timers.Add(this);
+            }
+            clock.timerSet.TrySetResult();
+            return true;
+        }
 
         public void Dispose()
         {

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
+using AttentionLens.LanguageServer.Features.Annotations;
 using AttentionLens.LanguageServer.Features.Attention;
 using AttentionLens.LanguageServer.Features.ModelManager;
 
@@ -13,7 +14,7 @@ public sealed partial class ProtocolPageTests
 {
     private static readonly string Page = File.ReadAllText(Find());
 
-    private static readonly JsonSerializerContext[] Contexts = [AttentionJson.Default, ModelManagerJson.Default];
+    private static readonly JsonSerializerContext[] Contexts = [AttentionJson.Default, AnnotationJson.Default, ModelManagerJson.Default];
 
     [Fact]
     public void Every_member_of_every_record_is_described_and_nothing_else()
@@ -41,7 +42,7 @@ public sealed partial class ProtocolPageTests
     public void Every_method_is_described_and_nothing_else()
     {
         using var server = new LanguageServer(new Pipe().Reader, new Pipe().Writer, new ServerOptions());
-        string[] custom = [.. server.Methods.Where(static method => method.StartsWith("attentionLens/", StringComparison.Ordinal)).Append("attentionLens/status")];
+        string[] custom = [.. server.Methods.Where(static method => method.StartsWith("attentionLens/", StringComparison.Ordinal)).Append("attentionLens/status").Append("attentionLens/annotationsChanged")];
         Assert.Equal(custom.Order(), Headings("## ").Where(static heading => heading.StartsWith("attentionLens/", StringComparison.Ordinal)).Order());
         foreach (string method in server.Methods.Except(custom))
         {
@@ -68,6 +69,6 @@ public sealed partial class ProtocolPageTests
 
     private static string Find([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs", "protocol.md");
 
-    [GeneratedRegex("^- `([a-zA-Z]+)`:", RegexOptions.Multiline)]
+    [GeneratedRegex("^- `([a-zA-Z0-9]+)`:", RegexOptions.Multiline)]
     private static partial Regex Bullet();
 }

@@ -21,11 +21,11 @@ internal sealed class TestClient : IAsyncDisposable
     private readonly SemaphoreSlim writing = new(1);
     private int nextId;
 
-    public TestClient(IModelLoader loader, TimeProvider? time = null, int? clientProcessId = null)
+    public TestClient(IModelLoader loader, TimeProvider? time = null, int? clientProcessId = null, string? baseTexts = null)
     {
         Exit = Task.Run(() => LanguageServerHost.RunAsync(
             toServer.Reader.AsStream(), fromServer.Writer.AsStream(),
-            new ServerOptions { Loader = loader, Errors = Errors, Time = time ?? TimeProvider.System, ClientProcessId = clientProcessId }));
+            new ServerOptions { Loader = loader, Errors = Errors, Time = time ?? TimeProvider.System, ClientProcessId = clientProcessId, BaseTexts = baseTexts ?? Path.Combine(Path.GetTempPath(), "attention-lens-no-base-texts") }));
         Reading = Task.Run(ReadAsync);
     }
 

@@ -9,30 +9,9 @@ import { dist, out } from '../../scripts/lib/paths.mjs';
 import { main } from '../../scripts/lib/process.mjs';
 import { ensurePrograms } from '../../scripts/lib/requirements.mjs';
 import { startWorkbench } from '../../scripts/lib/workbench.mjs';
+import { settings } from './lib/settings.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-
-/** Steady screenshots, no network, nothing that competes with the extension for the editor. */
-const settings = {
-  'telemetry.telemetryLevel': 'off',
-  'update.mode': 'none',
-  'extensions.autoCheckUpdates': false,
-  'extensions.autoUpdate': false,
-  'extensions.ignoreRecommendations': true,
-  'security.workspace.trust.enabled': false,
-  'workbench.startupEditor': 'none',
-  'workbench.tips.enabled': false,
-  'workbench.enableExperiments': false,
-  'workbench.settings.enableNaturalLanguageSearch': false,
-  'workbench.reduceMotion': 'on',
-  'files.autoSave': 'off',
-  'editor.occurrencesHighlight': 'off',
-  'editor.cursorBlinking': 'solid',
-  'editor.minimap.enabled': false,
-  'editor.wordWrap': 'on',
-  'git.enabled': false,
-  'npm.autoDetect': 'off',
-};
 
 await main(async () => {
   const files = selectTests(here, await readdir(here), process.argv.slice(2));

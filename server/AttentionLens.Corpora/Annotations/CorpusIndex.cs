@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using System.Text;
 using AttentionLens.Corpora.Annotations.Formats;
 using AttentionLens.Corpora.Annotations.Labels;
@@ -7,7 +9,9 @@ using AttentionLens.Corpora.Annotations.Labels;
 namespace AttentionLens.Corpora.Annotations;
 
 /// <summary>What the index keeps of an annotation: enough to list, count and filter without opening its document.</summary>
-public readonly record struct IndexedAnnotation(string Id, AnnotationKind Kind, string Label, AnchorState State, AnnotationStatus Status, string Quote);
+/// <param name="Place">Equal for two annotators' spans on the same text of the same lines.</param>
+public readonly record struct IndexedAnnotation(
+    string Id, AnnotationKind Kind, string Label, AnchorState State, AnnotationStatus Status, string Quote, double? Score, ulong Place);
 
 /// <summary>One sidecar as last read, its annotations in the order of the text.</summary>
 public sealed record IndexedSidecar(SidecarName Name, ImmutableArray<IndexedAnnotation> Annotations, ImmutableArray<SidecarProblem> Problems)
@@ -193,7 +197,7 @@ public sealed class CorpusIndex
                 name,
                 [
                     .. sidecar.Annotations.Select(a => new IndexedAnnotation(
-                        a.Id, a.Kind, names.GetOrAdd(a.Label, a.Label), a.State, a.Status, string.Join(" … ", a.Anchors.Select(x => x.Quote)))),
+                        a.Id, a.Kind, names.GetOrAdd(a.Label, a.Label), a.State, a.Status, string.Join(" … ", a.Anchors.Select(x => x.Quote)), a.Score, PlaceOf(a))),
                 ],
                 sidecar.Problems)
             { Stamp = stamp };
@@ -204,6 +208,8 @@ public sealed class CorpusIndex
             return new IndexedSidecar(name, [], [new SidecarProblem(0, e.Message)]);
         }
     }
+
+    private static ulong PlaceOf(Annotation a) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(string.Join(';', a.Anchors.Select(x => $"{x.Start} {x.End}")).AsSpan()));
 
     private static (string Root, IReadOnlyList<string> Files) Files(string path)
     {

@@ -194,8 +194,10 @@ public sealed class SidecarFile : IDisposable
     {
         if (_journal is { } journal)
         {
-            journal.SetLength(0);
-            journal.Flush(flushToDisk: true);
+            // Not kept for the next operation: a file that nobody needs is noise beside the document, and git would offer to add it.
+            journal.Dispose();
+            File.Delete(journal.Name);
+            _journal = null;
         }
 
         foreach (var taken in _takenOver)

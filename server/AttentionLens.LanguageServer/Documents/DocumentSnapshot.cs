@@ -98,15 +98,16 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
     }
 
     /// <summary>The next version: changes are applied one after the other, each to the result of the one before it.</summary>
-    public DocumentSnapshot Apply(int newVersion, IEnumerable<ContentChange> changes)
+    /// <param name="applied">Told of each change in offsets of the text that it is applied to.</param>
+    public DocumentSnapshot Apply(int newVersion, IEnumerable<ContentChange> changes, Action<OffsetRange, string>? applied = null)
     {
         DocumentSnapshot current = this;
         foreach (ContentChange change in changes)
-            current = current.Replace(newVersion, change);
+            current = current.Replace(newVersion, change, applied);
         return current == this ? new DocumentSnapshot(Uri, LanguageId, newVersion, Text, Pin) { readInParts = readInParts } : current;
     }
 
-    private DocumentSnapshot Replace(int newVersion, ContentChange change)
+    private DocumentSnapshot Replace(int newVersion, ContentChange change, Action<OffsetRange, string>? applied)
     {
         string text = change.Text;
         int start, end;
@@ -127,6 +128,7 @@ internal sealed class DocumentSnapshot(string uri, string languageId, int versio
             end = before.Length - same;
             text = text[start..^same];
         }
+        applied?.Invoke(new OffsetRange(start, end), text);
         return new DocumentSnapshot(Uri, LanguageId, newVersion, Text.Replace(start, end, text), Moved(Pin, start, end, text.Length))
         {
             readInParts = readInParts,

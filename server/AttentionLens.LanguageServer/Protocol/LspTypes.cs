@@ -22,6 +22,12 @@ internal sealed record DidOpenParams(TextDocumentItem TextDocument);
 
 internal sealed record DidCloseParams(TextDocumentIdentifier TextDocument);
 
+internal sealed record DidSaveParams(TextDocumentIdentifier TextDocument);
+
+internal sealed record DidChangeWatchedFilesParams(FileEvent[] Changes);
+
+internal sealed record FileEvent(string Uri);
+
 /// <summary>Without a range, <paramref name="Text"/> is the whole new document.</summary>
 internal sealed record ContentChange(string Text, TextRange? Range = null);
 
@@ -98,7 +104,7 @@ internal sealed record ServerInfo(string Name, string Version);
 internal sealed record ServerCapabilities
 {
     public string PositionEncoding { get; init; } = "utf-16";
-    public TextDocumentSyncOptions TextDocumentSync { get; init; } = new(OpenClose: true, Change: 2);
+    public TextDocumentSyncOptions TextDocumentSync { get; init; } = new(OpenClose: true, Change: 2, Save: true);
     public bool HoverProvider { get; init; } = true;
     public bool DocumentHighlightProvider { get; init; } = true;
     public bool InlayHintProvider { get; init; } = true;
@@ -121,7 +127,7 @@ internal sealed record NotebookSyncOptions(NotebookSelector[] NotebookSelector);
 internal sealed record NotebookSelector(string Notebook);
 
 /// <param name="Change">2 = incremental.</param>
-internal sealed record TextDocumentSyncOptions(bool OpenClose, int Change);
+internal sealed record TextDocumentSyncOptions(bool OpenClose, int Change, bool Save);
 
 internal sealed record HoverResult(MarkupContent Contents, TextRange Range);
 
@@ -155,6 +161,8 @@ internal sealed record WorkDoneProgressCancelParams(string Token);
 [JsonSerializable(typeof(InitializeResult))]
 [JsonSerializable(typeof(DidOpenParams))]
 [JsonSerializable(typeof(DidCloseParams))]
+[JsonSerializable(typeof(DidSaveParams))]
+[JsonSerializable(typeof(DidChangeWatchedFilesParams))]
 [JsonSerializable(typeof(DidChangeParams))]
 [JsonSerializable(typeof(DidChangeConfigurationParams))]
 [JsonSerializable(typeof(SetTraceParams))]

@@ -24,6 +24,9 @@ internal sealed record ServerSettings
     /// <summary>Whether to tell the user by <c>window/showMessage</c> what the user can mend.</summary>
     public bool ShowMessages { get; init; } = true;
 
+    /// <summary>Whose annotations are written; empty = those without a name.</summary>
+    public string Annotator { get; init; } = "";
+
     /// <summary>Commands that the client can run when a lens or an action names them. Other editors have none.</summary>
     public IReadOnlyList<string> ClientCommands { get; init; } = [];
 
@@ -55,6 +58,8 @@ internal sealed record ServerSettings
                     "cacheMegabytes" => settings with { CacheMegabytes = InRange(value, 1, 1 << 20) },
                     "hover" when value.ValueKind == JsonValueKind.Object && value.TryGetProperty("top", out JsonElement top) =>
                         settings with { HoverTop = InRange(top, 1, 50) },
+                    "annotation" when value.ValueKind == JsonValueKind.Object && value.TryGetProperty("annotator", out JsonElement annotator) =>
+                        settings with { Annotator = annotator.GetString() ?? "" },
                     "codeLens" => settings with { CodeLens = value.GetBoolean() },
                     "inlayHints" => settings with { InlayHints = value.GetBoolean() },
                     "showMessages" => settings with { ShowMessages = value.GetBoolean() },

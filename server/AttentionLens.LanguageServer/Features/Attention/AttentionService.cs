@@ -30,9 +30,10 @@ internal sealed class AttentionService(
     /// <param name="method">Of the request; a newer version of the same question replaces a waiting older one.</param>
     /// <param name="priority">Interactive when somebody waits for it.</param>
     /// <param name="cancellation">The request's.</param>
+    /// <param name="keep">What the pass has to keep besides what the view's method needs.</param>
     /// <exception cref="AttentionException">There is no answer; says why.</exception>
     public async Task<SegmentAttention> AskAsync(
-        ServerState state, Scope scope, View? view, Position? focus, string method, Priority priority, CancellationToken cancellation)
+        ServerState state, Scope scope, View? view, Position? focus, string method, Priority priority, CancellationToken cancellation, Keep keep = Keep.Attention)
     {
         if (scope.Image)
             return await AskImageAsync(state, scope, view, method, priority, cancellation).ConfigureAwait(false);
@@ -46,7 +47,7 @@ internal sealed class AttentionService(
         HeldModel model = await models.GetAsync(scope.Model, cancellation).ConfigureAwait(false);
         int at = document.Text.Offset(focus ?? scope.Range.Start);
         int inText = segment != own && other?.IsSource == true ? 0 : at >= segment.Start && at <= segment.End ? segment.ToText(at) : 0;
-        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs, scope.Generate, cancellation).Changed(model.Runner, view?.Changes);
+        EncodedText text = EncodedText.Of(model.Runner, segment, inText, MethodOf(view).Needs | keep, scope.Generate, cancellation).Changed(model.Runner, view?.Changes);
         var question = new Question(method, document.Uri, document.Version);
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
         var elsewhere = other is { } partner && partner.Document != document ? new Partner(partner.Document, partner.IsSource) : null;

@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using AttentionLens.Corpora.Annotations;
+using AttentionLens.Corpora.Annotations.Labels;
+
+namespace AttentionLens.LanguageServer.Features.Annotations;
+
+/// <summary>Label sets by file, read again when the file has changed.</summary>
+internal sealed class LabelSets
+{
+    private readonly ConcurrentDictionary<string, Read> known = [];
+
+    private sealed record Read(DateTime Written, LabelSet Set, IReadOnlyList<string> Problems);
+
+    /// <summary>The set that applies to a document, and what is wrong with its file, one sentence each.</summary>
+    public (LabelSet Set, IReadOnlyList<string> Problems) For(string document)
+    {
+        if (LabelSet.Nearest(document) is not { } path)
+            return (LabelSet.Empty, []);
+        DateTime written = File.GetLastWriteTimeUtc(path);
+        if (known.TryGetValue(path, out Read? read) && read.Written == written)
+            return (read.Set, read.Problems);
+        try
+        {
+            (LabelSet set, var problems) = LabelSet.Load(path);
+            read = new Read(written, set, [.. problems.Select(problem => $"{LabelSet.FileName}: {problem.Message}")]);
+        }
+        catch (SidecarException unreadable)
+        {
+            return (LabelSet.Empty, [unreadable.Message]);
+        }
+        known[path] = read;
+        return (read.Set, read.Problems);
+    }
+}
