@@ -88,7 +88,7 @@ describe('commands of the documentation', () => {
   for (const { page, line } of commands.filter(({ line }) => !reasonOf(line))) {
     test(`${page}: ${line}`, async () => {
       if (line.includes('--by ben')) await secondAnnotator();
-      const { status, stderr } = await attentionLens(words(line), { cwd: folder });
+      const { status, stderr } = await attentionLens(words(line), { cwd: folder, timeout: 300_000 });
       assert.equal(status, 0, stderr);
     });
   }

@@ -7,9 +7,9 @@ export const executable = path.join(dist, executableName);
 export const fixture = name => path.join(root, 'tests/fixtures', name);
 
 /** Runs the published command line to its end. Bytes in `input` go to its standard input. */
-export function attentionLens(args, { input, cwd, env } = {}) {
+export function attentionLens(args, { input, cwd, env, timeout = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(executable, args, { cwd, env: { ...process.env, ...env }, timeout: 60_000 });
+    const child = spawn(executable, args, { cwd, env: { ...process.env, ...env }, timeout });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', text => {
       stdout += text;
