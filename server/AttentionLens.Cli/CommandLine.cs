@@ -5,6 +5,7 @@ using AttentionLens.Analysis;
 using AttentionLens.Analysis.Export;
 using AttentionLens.Cli.Annotate;
 using AttentionLens.Cli.Corpus;
+using AttentionLens.Cli.Evaluation;
 using AttentionLens.Cli.Text;
 using AttentionLens.Corpora.Annotations;
 using AttentionLens.Models;
@@ -27,6 +28,8 @@ internal static class CommandLine
             ModelCommand.Create(terminal),
             AnnotateCommand.Create(terminal),
             CorpusCommand.Create(terminal),
+            HeadsCommand.Create(terminal),
+            EvaluateCommand.Create(terminal),
             BenchCommand.Create(terminal),
             ServeCommand.Create(terminal),
         };
