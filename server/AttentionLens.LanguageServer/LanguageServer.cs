@@ -8,8 +8,10 @@ using AttentionLens.LanguageServer.Features.CodeAction;
 using AttentionLens.LanguageServer.Features.CodeLens;
 using AttentionLens.LanguageServer.Features.Diagnostic;
 using AttentionLens.LanguageServer.Features.DocumentHighlight;
+using AttentionLens.LanguageServer.Features.Evaluation;
 using AttentionLens.LanguageServer.Features.ExecuteCommand;
 using AttentionLens.LanguageServer.Features.Export;
+using AttentionLens.LanguageServer.Features.Heads;
 using AttentionLens.LanguageServer.Features.Hover;
 using AttentionLens.LanguageServer.Features.InlayHint;
 using AttentionLens.LanguageServer.Features.ModelManager;
@@ -100,6 +102,9 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/score", AttentionJson.Default.ScoreParams, AttentionJson.Default.ScoreResult, custom.ScoreAsync);
         On("attentionLens/tile", AttentionJson.Default.TileParams, AttentionJson.Default.TileResult, custom.TileAsync);
         On("attentionLens/overview", AttentionJson.Default.OverviewParams, AttentionJson.Default.OverviewResult, custom.OverviewAsync);
+        On("attentionLens/evaluation", AttentionJson.Default.EvaluationParams, AttentionJson.Default.EvaluationResult,
+            new EvaluationHandler(attention, lane, cache, progress.Begin).EvaluateAsync);
+        On("attentionLens/heads", AttentionJson.Default.HeadsParams, AttentionJson.Default.HeadsResult, new HeadsHandler(attention, lane, cache).HeadsAsync);
         On("attentionLens/profiles", AttentionJson.Default.ProfilesParams, AttentionJson.Default.ProfilesResult, custom.ProfilesAsync);
         var manager = new ModelManagerHandlers(models, progress.Begin);
         On("attentionLens/models", LspJson.Default.NoParams, ModelManagerJson.Default.ModelsResult, manager.ListAsync);

@@ -26,7 +26,7 @@ public sealed partial class ProtocolPageTests
             .Select(static property => property.PropertyType)
             .Where(static type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(JsonTypeInfo<>))
             .Select(static type => type.GetGenericArguments()[0])
-            .Where(type => type.Namespace == context.GetType().Namespace && !type.IsArray))];
+            .Where(static type => type.Namespace?.StartsWith("AttentionLens.LanguageServer.Features", StringComparison.Ordinal) == true && !type.IsArray))];
         Assert.True(records.Length > 20);
         foreach (Type record in records)
         {

@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using AttentionLens.LanguageServer.Features.Evaluation;
+using AttentionLens.LanguageServer.Features.Heads;
 using AttentionLens.LanguageServer.JsonRpc;
 using AttentionLens.LanguageServer.Protocol;
 
@@ -392,6 +394,10 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
 [JsonSerializable(typeof(ExportResult))]
 [JsonSerializable(typeof(PredictionParams))]
 [JsonSerializable(typeof(PredictionResult))]
+[JsonSerializable(typeof(EvaluationParams))]
+[JsonSerializable(typeof(EvaluationResult))]
+[JsonSerializable(typeof(HeadsParams))]
+[JsonSerializable(typeof(HeadsResult))]
 [JsonSerializable(typeof(ModelInfoResult))]
 [JsonSerializable(typeof(StatusParams))]
 [JsonSerializable(typeof(PlaceArgument))]
