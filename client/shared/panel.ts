@@ -4,7 +4,11 @@
  */
 
 import type {
+  EvaluationParams,
+  EvaluationResult,
   ExportFormat,
+  HeadsParams,
+  HeadsResult,
   OverviewParams,
   OverviewResult,
   Position,
@@ -39,6 +43,8 @@ export interface PanelRequests {
   rows: { params: Asked<RowsParams>; result: RowsResult<ArrayBuffer> };
   overview: { params: Asked<OverviewParams>; result: OverviewResult<ArrayBuffer> };
   prediction: { params: Asked<PredictionParams>; result: PredictionResult };
+  heads: { params: Asked<HeadsParams>; result: HeadsResult };
+  evaluation: { params: Asked<EvaluationParams>; result: EvaluationResult };
   /** The file of an image, as it is on disk. The host answers it. */
   picture: { params: object; result: PictureResult };
 }
@@ -60,10 +66,12 @@ export const panelMethods: readonly PanelMethod[] = [
   'overview',
   'picture',
   'prediction',
+  'heads',
+  'evaluation',
 ];
 
 /** The views of a panel. */
-export type Tab = 'image' | 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'cross' | 'compare' | 'prediction';
+export type Tab = 'image' | 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'cross' | 'compare' | 'prediction' | 'trust';
 
 export const tabs: readonly Tab[] = [
   'image',
@@ -75,6 +83,7 @@ export const tabs: readonly Tab[] = [
   'cross',
   'compare',
   'prediction',
+  'trust',
 ];
 
 export type Scale = 'linear' | 'sqrt' | 'log';

@@ -364,6 +364,70 @@ export interface PredictionResult extends Result {
   readonly generated?: string;
 }
 
+export interface HeadsParams {
+  readonly scope: Scope;
+  readonly stack?: Stack;
+  readonly like?: readonly [layer: number, head: number];
+}
+
+/** What a head does with random texts; shares between 0 and 1. */
+export interface HeadTraits {
+  /** On what followed the same token earlier. */
+  readonly induction: number;
+  /** On the same token earlier. */
+  readonly duplicate: number;
+  /** On the same places, whatever the words. */
+  readonly stability: number;
+}
+
+export interface HeadsResult extends Result {
+  readonly stack: Stack;
+  /** By layer, then head; absent where `reason` says why. */
+  readonly traits?: readonly (readonly HeadTraits[])[];
+  readonly likeness?: readonly (readonly number[])[];
+  readonly reason?: string;
+}
+
+export type MetricFamily = 'clarity' | 'faithfulness' | 'plausibility' | 'robustness';
+
+export interface EvaluationParams {
+  readonly scope: Scope;
+  readonly view: View;
+  readonly query?: number;
+  readonly measures: readonly MetricFamily[];
+  /** Tokens that somebody would give as the reason. */
+  readonly rationale?: readonly number[];
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly family: MetricFamily;
+  readonly better: 'none' | 'higher' | 'lower';
+  readonly value: number;
+  /** What random numbers get on this text; for clarity, what the same weight everywhere gets. */
+  readonly chance?: number;
+}
+
+/** Probabilities of the output while tokens are taken away, strongest first. */
+export interface RemovalCurve {
+  readonly shares: readonly number[];
+  readonly without: readonly number[];
+  readonly only: readonly number[];
+  readonly chanceWithout: readonly number[];
+  readonly chanceOnly: readonly number[];
+}
+
+export interface EvaluationResult extends Result {
+  readonly output?: string;
+  readonly probability?: number;
+  readonly isMasked?: boolean;
+  readonly items: readonly number[];
+  readonly scores: readonly number[];
+  readonly metrics: readonly Metric[];
+  readonly curve?: RemovalCurve;
+  readonly problems?: readonly string[];
+}
+
 /** A way to get from softmax weights to what is shown: the weights themselves, rollout, value norms, ... */
 export interface Method {
   readonly name: string;
@@ -427,6 +491,8 @@ export interface ServerRequests extends AnnotationRequests {
   'attentionLens/profiles': { params: { scope: Scope; stack?: Stack }; result: ProfilesResult };
   'attentionLens/export': { params: ExportParams; result: ExportResult };
   'attentionLens/prediction': { params: PredictionParams; result: PredictionResult };
+  'attentionLens/heads': { params: HeadsParams; result: HeadsResult };
+  'attentionLens/evaluation': { params: EvaluationParams; result: EvaluationResult };
   'attentionLens/modelInfo': { params: Record<string, never>; result: ModelInfoResult };
 }
 

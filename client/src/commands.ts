@@ -66,6 +66,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     openCrossView: () => void openPanel('cross'),
     openCompareView: () => void openPanel('compare'),
     openPredictionView: () => void openPanel('prediction'),
+    openTrustView: () => void openPanel('trust'),
     compareWith: () => openPanel('compare').pickComparison(),
     selectForCompare: () => {
       const editor = servedEditor(shown);

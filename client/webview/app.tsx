@@ -31,6 +31,7 @@ import { ModelView } from './views/model-view.js';
 import { NeuronView } from './views/neuron-view.js';
 import { PredictionView } from './views/prediction-view.js';
 import { RowView } from './views/row-view.js';
+import { TrustView } from './views/trust-view.js';
 
 export interface AppProps {
   readonly transport: Transport;
@@ -52,6 +53,7 @@ const views: Readonly<Record<Tab, () => preact.JSX.Element>> = {
   cross: CrossView,
   compare: CompareView,
   prediction: PredictionView,
+  trust: TrustView,
 };
 
 export function App(props: AppProps) {
@@ -309,6 +311,7 @@ const tabNames = {
   cross: 'crossTab',
   compare: 'compare',
   prediction: 'prediction',
+  trust: 'trust',
 } as const;
 
 interface TabButtonProps {

@@ -12,6 +12,8 @@ declare function acquireVsCodeApi(): VsCodeApi;
 
 /** Longer than any answer takes, model load included (ms); after it the question counts as lost. */
 const timeout = 120_000;
+/** Measuring takes thousands of passes; whoever waits sees it at work, and can stop it. */
+const longTimeout = 3_600_000;
 
 interface Pending {
   resolve(result: unknown): void;
@@ -54,7 +56,10 @@ export class Transport {
   ): Promise<PanelRequests[M]['result']> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      const timer = window.setTimeout(() => this.take(id)?.reject(new Error('timeout')), timeout);
+      const timer = window.setTimeout(
+        () => this.take(id)?.reject(new Error('timeout')),
+        method === 'evaluation' ? longTimeout : timeout,
+      );
       // The host answers each method with its own result type: that is what PanelRequests says.
       this.pending.set(id, { resolve: result => resolve(result as PanelRequests[M]['result']), reject, timer });
       signal.addEventListener('abort', () => {

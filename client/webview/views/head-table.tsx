@@ -1,4 +1,4 @@
-import { formatProfile, type Head, measures } from '../../shared/profiles.js';
+import { formatProfile, type Head, measuresOf } from '../../shared/profiles.js';
 import { DataTable } from '../data-table.js';
 import { t } from '../strings.js';
 import { viewLabel } from '../view-label.js';
@@ -30,9 +30,9 @@ export function HeadTable({ heads, onOpen, onPoint }: HeadTableProps) {
             </span>
           ),
         },
-        ...measures.map(({ name, label }) => ({
+        ...measuresOf(heads).map(({ name, label }) => ({
           label: t(label),
-          value: ({ profile }: Head) => profile[name],
+          value: ({ profile }: Head) => profile[name] ?? -1,
           cell: ({ profile }: Head) => formatProfile(profile, name),
         })),
       ]}

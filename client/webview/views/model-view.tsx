@@ -4,12 +4,13 @@ import {
   type Head,
   headsOf,
   measureOf,
-  measures,
+  measuresOf,
   type ProfileName,
   patternOf,
 } from '../../shared/profiles.js';
 import { colorTable, levels, scaled } from '../color-maps.js';
 import { csv, flatten, useExporter } from '../export.js';
+import { findHeads, readWanted } from '../find-heads.js';
 import { Footer } from '../footer.js';
 import { resize } from '../matrix-painter.js';
 import { Failure, Loading } from '../notice.js';
@@ -42,7 +43,8 @@ export function ModelView() {
   const { isTableOpen } = panel;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [outer, frame, setFrame] = useSize<HTMLDivElement>();
-  const [order, setOrder] = useState<Order>('position');
+  const [chosen, setChosen] = useState<Order>('position');
+  const [words, setWords] = useState('');
   const [least, setLeast] = useState(0);
   const [active, setActive] = useState<Cell>({ row: 0, column: 0 });
   const [pointed, setPointed] = useState<Head | null>(null);
@@ -58,17 +60,33 @@ export function ModelView() {
   useEffect(() => setBusy(answer.isWaiting), [answer.isWaiting, setBusy]);
   const overview = answer.value;
 
+  const wanted = useMemo(() => readWanted(words), [words]);
+  const isLike = wanted.like && wanted.like[0] < stack.layers && wanted.like[1] < stack.heads ? wanted.like : null;
+  // Traits come from texts of their own, so they are a question of their own: pictures do not wait for them.
+  const traits = useQuestion(
+    transport,
+    'heads',
+    overview ? { stack: stack.kind, ...(isLike ? { like: isLike } : {}) } : null,
+    generation,
+  ).value;
+  const order: Order = wanted.by[0] ?? chosen;
+  const all = useMemo(
+    () => (overview ? headsOf(overview.profiles, traits?.traits, traits?.likeness) : []),
+    [overview, traits],
+  );
   const heads = useMemo(() => {
-    const all = overview ? headsOf(overview.profiles) : [];
-    if (order === 'position') return all;
-    return all
-      .filter(({ profile }) => !measureOf(order).isShare || profile[order] >= least)
-      .sort((a, b) => b.profile[order] - a.profile[order]);
-  }, [overview, order, least]);
+    const found = findHeads(
+      all,
+      wanted.by.length === 0 && chosen !== 'position' ? { ...wanted, by: [chosen] } : wanted,
+    );
+    if (order === 'position' || !measureOf(order).isShare) return found;
+    return found.filter(({ profile }) => (profile[order] ?? 0) >= least);
+  }, [all, wanted, chosen, order, least]);
+  const isSorted = order !== 'position' || wanted.layer !== null;
 
   const width = Math.max(1, outer.width);
   const layout = useMemo(() => {
-    const inOrder = order === 'position';
+    const inOrder = !isSorted;
     const left = inOrder ? gutter : 0;
     const wanted = inOrder ? stack.heads : Math.max(1, Math.floor(width / 84));
     const edge = Math.max(minEdge, Math.min(maxEdge, Math.floor((width - left) / wanted) - gap));
@@ -82,7 +100,7 @@ export function ModelView() {
       rows: Math.ceil(heads.length / columns),
       isByLayer: inOrder && columns === stack.heads,
     };
-  }, [order, stack.heads, width, heads.length]);
+  }, [isSorted, stack.heads, width, heads.length]);
   const { left, top, edge, columns, rows } = layout;
   const rowHeight = edge + gap + (layout.isByLayer ? 0 : caption);
 
@@ -122,11 +140,11 @@ export function ModelView() {
     png: () => (canvas.current ? flatten([{ canvas: canvas.current, x: 0, y: 0 }], theme.background) : ''),
     csv: () =>
       csv([
-        ['layer', 'head', ...measures.map(({ name }) => name)],
+        ['layer', 'head', ...measuresOf(all).map(({ name }) => name)],
         ...heads.map(({ layer, head, profile }) => [
           layer,
           head,
-          ...measures.map(({ name }) => Number(profile[name].toPrecision(7))),
+          ...measuresOf(all).map(({ name }) => Number((profile[name] ?? 0).toPrecision(7))),
         ]),
       ]),
     svg: () => {
@@ -161,12 +179,34 @@ export function ModelView() {
   if (!overview || (overview.version !== version && !answer.isWaiting && !atlas)) return <Loading />;
   const orders: Option<Order>[] = [
     ['position', t('orderPosition')],
-    ...measures.map(({ name, label }): Option<Order> => [name, t(label)]),
+    ...measuresOf(all).map(({ name, label }): Option<Order> => [name, t(label)]),
   ];
   return (
     <>
       <Toolbar picks={[]}>
-        <Select label={t('sortBy')} value={order} options={orders} onChange={setOrder} />
+        <label>
+          <span>{t('findHeads')}</span>
+          <input
+            type="search"
+            value={words}
+            placeholder={t('findHint')}
+            onInput={event => setWords(event.currentTarget.value)}
+          />
+        </label>
+        {view.layer !== 'mean' && view.head !== 'mean' && (
+          <button type="button" class="secondary" onClick={() => setWords(`like ${view.layer}.${view.head}`)}>
+            {t('likeHead', `${view.layer}·${view.head}`)}
+          </button>
+        )}
+        <Select
+          label={t('sortBy')}
+          value={order}
+          options={orders}
+          onChange={next => {
+            setWords('');
+            setChosen(next);
+          }}
+        />
         {order !== 'position' && measureOf(order).isShare && (
           <label>
             <span>{t('atLeast')}</span>
@@ -181,7 +221,12 @@ export function ModelView() {
             <output>{`${Math.round(least * 100)} %`}</output>
           </label>
         )}
-        {order !== 'position' && <span class="note">{t('headsShown', heads.length, stack.layers * stack.heads)}</span>}
+        {isSorted && <span class="note">{t('headsShown', heads.length, stack.layers * stack.heads)}</span>}
+        {wanted.unknown && (
+          <span class="note" role="status">
+            {t('findUnknown', wanted.unknown)}
+          </span>
+        )}
       </Toolbar>
       <div class="content">
         <VirtualGrid
@@ -219,7 +264,7 @@ export function ModelView() {
 function describe(head: Head | null | undefined): string {
   if (!head) return '';
   const pattern = patternOf(head.profile);
-  const facts = measures.map(({ name, label }) => `${t(label)} ${formatProfile(head.profile, name)}`);
+  const facts = measuresOf([head]).map(({ name, label }) => `${t(label)} ${formatProfile(head.profile, name)}`);
   return [viewLabel({ layer: head.layer, head: head.head }) + (pattern ? ` (${t(pattern.label)})` : ''), ...facts].join(
     ', ',
   );

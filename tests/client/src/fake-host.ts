@@ -23,6 +23,8 @@ export interface Scenario {
   readonly image?: ImageInfo;
   /** What the text is compared with, and its words, as many layers and heads as the model has. */
   readonly other?: { readonly comparison: Comparison; readonly words: readonly string[]; readonly problem?: string };
+  /** A model that predicts nothing for this text; or questions that take hundreds of passes are never answered. */
+  readonly evaluation?: 'nothing' | 'slow';
 }
 
 export interface FakeHost {
@@ -383,6 +385,93 @@ export function installFakeHost(scenario: Scenario): void {
         );
         return { ...base, data: data.buffer, shape: [layers, heads, size, size], stack: kind, profiles };
       }
+      case 'heads': {
+        const { layers, heads } = scenario;
+        const each = <T>(make: (layer: number, head: number) => T) =>
+          Array.from({ length: layers }, (_, layer) => Array.from({ length: heads }, (_, head) => make(layer, head)));
+        const row = (layer: number, head: number, query: number) => rowOf({ layer, head }, query);
+        const alike = (layer: number, head: number, [l, h]: readonly [number, number]) => {
+          let sum = 0;
+          for (let query = 0; query < count; query++) {
+            const other = row(l, h, query);
+            row(layer, head, query).forEach((weight, key) => {
+              sum += Math.min(weight, other[key] ?? 0);
+            });
+          }
+          return sum / count;
+        };
+        return {
+          ...base,
+          stack: kind,
+          // One head in eleven continues what it has seen; no other does.
+          traits: each((layer, head) => ({
+            induction: (layer * 8 + head) % 11 === 4 ? 0.9 - layer / 100 : 0.01 * head,
+            duplicate: 0.02 * layer,
+            stability: 0.5 + head / 100,
+          })),
+          ...(params.like ? { likeness: each((layer, head) => alike(layer, head, params.like)) } : {}),
+        };
+      }
+      case 'evaluation': {
+        const { view, query, measures, rationale } = params;
+        const items = tokens.filter(({ special, index }) => !special && index !== query).map(({ index }) => index);
+        const row = rowOf(view, query ?? 0);
+        const metric = (family: string, better: string, name: string, value: number, chance?: number) => ({
+          name,
+          family,
+          better,
+          value,
+          ...(chance === undefined ? {} : { chance }),
+        });
+        const clarity = [
+          metric('clarity', 'none', 'entropy', 0.62, 1),
+          metric('clarity', 'none', 'gini', 0.71, 0),
+          metric('clarity', 'none', 'effectiveTokens', 6.4, items.length),
+        ];
+        const faithfulness = [
+          metric('faithfulness', 'higher', 'comprehensiveness', 0.41, 0.18),
+          metric('faithfulness', 'lower', 'sufficiency', 0.12, 0.33),
+          metric('faithfulness', 'lower', 'deletion', 0.2, 0.35),
+          metric('faithfulness', 'higher', 'insertion', 0.47, 0.36),
+          metric('faithfulness', 'higher', 'kendall', -0.08, 0),
+          metric('faithfulness', 'higher', 'spearman', 0.29, 0),
+        ];
+        const plausibility = [
+          metric('plausibility', 'higher', 'auprc', 0.5, 0.1),
+          metric('plausibility', 'higher', 'tokenF1', (rationale ?? []).length / items.length, 0.1),
+          metric('plausibility', 'higher', 'spanF1', 0, 0.05),
+        ];
+        const shares = Array.from({ length: 11 }, (_, index) => index / 10);
+        return {
+          ...base,
+          ...(scenario.evaluation === 'nothing'
+            ? {
+                problems: [
+                  'Which token is to be predicted? Put the cursor on one, or write the mask token into the text.',
+                ],
+              }
+            : { output: '“driver” for the masked token 5', probability: 0.62, isMasked: true }),
+          items,
+          scores: items.map((index, place) => (place === 2 ? -1 : 1) * (row[index] ?? 0)),
+          metrics: [
+            ...(measures.includes('clarity') ? clarity : []),
+            ...(measures.includes('plausibility') && rationale?.length ? plausibility : []),
+            ...(measures.includes('faithfulness') ? faithfulness : []),
+            ...(measures.includes('robustness') ? [metric('robustness', 'higher', 'robustness', 0.84, 0)] : []),
+          ],
+          ...(measures.includes('faithfulness')
+            ? {
+                curve: {
+                  shares,
+                  without: shares.map(share => 0.62 * (1 - share) ** 3),
+                  only: shares.map(share => 0.62 * (1 - (1 - share) ** 3)),
+                  chanceWithout: shares.map(share => 0.62 * (1 - share)),
+                  chanceOnly: shares.map(share => 0.62 * share),
+                },
+              }
+            : {}),
+        };
+      }
       default:
         return { version: 1, status: 'failed', message: `no ${method} here` };
     }
@@ -424,6 +513,8 @@ export function installFakeHost(scenario: Scenario): void {
       host.post({ type: 'comparison', comparison: scenario.other?.comparison ?? null });
       host.post({ type: 'changed', target: scenario.answers === 'nothing-shown' ? null : target });
     } else if (message.type === 'request' && scenario.answers !== 'never') {
+      const asked = message.params as { measures?: readonly string[] };
+      if (scenario.evaluation === 'slow' && asked.measures?.includes('faithfulness')) return;
       void Promise.resolve(answer(message.method, message.params)).then(result => {
         host.bytes += bytesOf(result as object);
         setTimeout(() => host.post({ type: 'reply', id: message.id, result }), 5);

@@ -57,6 +57,36 @@ describe('the model view', () => {
     await page.close();
   });
 
+  it('finds induction heads and heads like one, by words', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    await page.getByLabel('Find heads').fill('show me induction heads');
+    await page.getByRole('button', { name: 'Table' }).click();
+    const firsts = page.locator('tbody th');
+    // In the fake model heads 4, 15, 26 and 37 of 8 a layer continue what they have seen, the earlier the more.
+    await page.locator('tbody tr:first-child th', { hasText: '0·4' }).waitFor();
+    expect((await firsts.allInnerTexts()).slice(0, 4)).toEqual(['0·4', '1·7', '3·2', '4·5']);
+    await screenshot(page, 'model-found');
+
+    await page.getByLabel('Find heads').fill('layer 2 next');
+    await page.locator('.note', { hasText: '8 of 48 heads' }).waitFor();
+    expect(await firsts.first().innerText()).toMatch(/^2·/);
+
+    await page.getByRole('button', { name: 'Heads Like 0·0' }).click();
+    expect(await page.getByLabel('Find heads').inputValue()).toBe('like 0.0');
+    // Likeness is the last column; the head itself is wholly like itself, and its like look at the token before too.
+    await page.locator('tbody tr:first-child td:last-child', { hasText: '100 %' }).waitFor();
+    const kinds = (await firsts.allInnerTexts()).slice(0, 7).map(text => {
+      const [layer = 0, head = 0] = text.split('·').map(Number);
+      return (layer * 5 + head) % 7;
+    });
+    expect(kinds).toEqual([0, 0, 0, 0, 0, 0, 0]);
+
+    await page.getByLabel('Find heads').fill('purple');
+    await page.getByText('Heads cannot be looked for by “purple”.').waitFor();
+    expect(await seriousProblems(page)).toEqual([]);
+    await page.close();
+  });
+
   it('costs at most 700 kB and 2,000 nodes for 12 x 12 heads of 512 tokens', async () => {
     const page = await openPanel(browser, { words: manyWords(510), layers: 12, heads: 12, tab: 'model' });
     await page.locator('.thumbnails').waitFor();
