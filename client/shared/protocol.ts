@@ -406,6 +406,9 @@ export interface Metric {
   readonly value: number;
   /** What random numbers get on this text; for clarity, what the same weight everywhere gets. */
   readonly chance?: number;
+  /** How many of so many random pictures do worse. */
+  readonly beaten?: number;
+  readonly draws?: number;
 }
 
 /** Probabilities of the output while tokens are taken away, strongest first. */

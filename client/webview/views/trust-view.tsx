@@ -11,6 +11,9 @@ import { labelOf } from '../tokens.js';
 import { Toolbar } from '../toolbar.js';
 import { useQuestion } from '../use-question.js';
 
+/** Below this probability of the output the picture is one of a guess. */
+const unsure = 0.1;
+
 /** Steps of the bar under a word. */
 const steps = 6;
 
@@ -81,7 +84,8 @@ export function TrustView() {
         <h1>{t('trustTitle')}</h1>
         {value.output !== undefined && value.probability !== undefined && (
           <p>
-            {t('trustAgainst', value.output, formatWeight(value.probability))} {value.isMasked && t('trustMasked')}
+            {t('trustAgainst', value.output, formatWeight(value.probability))} {value.isMasked && t('trustMasked')}{' '}
+            {value.probability < unsure && t('trustUnsure')}
           </p>
         )}
         <Problems list={value.problems} />
@@ -155,7 +159,7 @@ export function TrustView() {
                 {shown?.metrics
                   .filter(metric => metric.family === family)
                   .map(metric => (
-                    <MetricRow key={metric.name} metric={metric} />
+                    <MetricRow key={metric.name} metric={metric} probability={shown.probability} />
                   ))}
               </dl>
               {family === 'faithfulness' && shown?.curve && <Curves curve={shown.curve} />}
@@ -182,24 +186,38 @@ const signed = (score: number): string => `${score < 0 ? '−' : ''}${formatWeig
 
 const isKnown = (name: string): name is MetricName => name in metricTexts;
 
-const format = (value: number): string => value.toFixed(Math.abs(value) < 9.995 ? 2 : 1).replace('-', '−');
+/** As in the report of the command line: two significant digits below 0.1, no minus before nothing. */
+function format(value: number): string {
+  const size = Math.abs(value);
+  const shown = size.toFixed(size < 0.0995 ? 3 : size < 9.995 ? 2 : 1);
+  return value < 0 && Number(shown) > 0 ? `−${shown}` : shown;
+}
 
-function MetricRow({ metric }: { readonly metric: Metric }) {
-  const { name, better, value, chance } = metric;
+/** Measures that lie between nothing and the probability of the output. */
+const probabilities: readonly string[] = ['comprehensiveness', 'sufficiency', 'deletion', 'insertion'];
+
+interface MetricRowProps {
+  readonly metric: Metric;
+  readonly probability: number | undefined;
+}
+
+function MetricRow({ metric, probability }: MetricRowProps) {
+  const { name, better, value, chance, beaten, draws } = metric;
   if (!isKnown(name)) return null;
   const [title, means, but] = metricTexts[name];
-  const gain = chance === undefined ? 0 : (value - chance) * (better === 'lower' ? -1 : 1);
+  const verdict = beaten !== undefined && draws ? verdictOf(beaten / draws) : null;
+  const most = probabilities.includes(name) ? Math.max(probability ?? 1, value, chance ?? 0) : 1;
   const reference: MessageKey = better === 'none' ? 'flatIs' : 'chanceIs';
   return (
     <div class="metric" data-metric={name}>
       <dt>
         <span>{t(title)}</span>
         <span class="value">{format(value)}</span>
-        {name !== 'effectiveTokens' && <Scale value={value} chance={chance} />}
+        {name !== 'effectiveTokens' && <Scale value={value} chance={chance} most={most} />}
         {chance !== undefined && <span class="note">{t(reference, format(chance))}</span>}
-        {better !== 'none' && chance !== undefined && (
-          <span class="verdict" data-good={gain > 0}>
-            {gain > 0 ? '▲' : '▼'} {t(gain > 0 ? 'betterThanChance' : 'worseThanChance')}
+        {verdict && (
+          <span class="verdict" data-verdict={verdict}>
+            {marks[verdict]} {t('beatsRandom', Math.round(beaten ?? 0), draws ?? 0)}
           </span>
         )}
       </dt>
@@ -210,13 +228,24 @@ function MetricRow({ metric }: { readonly metric: Metric }) {
   );
 }
 
-/** A value on a line from 0 to 1 (from −1 where it is negative), and chance as a tick on it. */
-function Scale({ value, chance }: { readonly value: number; readonly chance: number | undefined }) {
-  const least = value < 0 || (chance ?? 0) < 0 ? -1 : 0;
-  const x = (at: number) => 2 + (116 * (Math.min(1, Math.max(least, at)) - least)) / (1 - least);
+/** One text decides little: only a picture that beats nearly all random ones is called better. */
+const verdictOf = (share: number) => (share >= 0.95 ? 'better' : share <= 0.5 ? 'worse' : 'same');
+
+const marks = { better: '▲', worse: '▼', same: '≈' } as const;
+
+interface ScaleProps {
+  readonly value: number;
+  readonly chance: number | undefined;
+  readonly most: number;
+}
+
+/** A value on a line from 0 (or from the opposite of the most) to the most that there is, and chance as a tick on it. */
+function Scale({ value, chance, most }: ScaleProps) {
+  const least = value < 0 || (chance ?? 0) < 0 ? -most : 0;
+  const x = (at: number) => 2 + (116 * (Math.min(most, Math.max(least, at)) - least)) / (most - least);
   return (
     <svg class="scale" width="120" height="14" aria-hidden="true">
-      <line class="track" x1={x(least)} x2={x(1)} y1="7" y2="7" />
+      <line class="track" x1={x(least)} x2={x(most)} y1="7" y2="7" />
       <line class="bar" x1={x(0)} x2={x(value)} y1="7" y2="7" />
       {chance !== undefined && <line class="tick" x1={x(chance)} x2={x(chance)} y1="0" y2="14" />}
     </svg>

@@ -52,6 +52,9 @@ public sealed record Faithfulness(
 {
     public const int Orders = 5;
 
+    /// <summary>Random orders that a correlation with leave-one-out is compared with.</summary>
+    public const int CorrelationDraws = 100;
+
     /// <summary>Up to so many tokens every point of a curve is measured, beyond it this many and the fractions.</summary>
     private const int Points = 20;
 
@@ -87,21 +90,43 @@ public sealed record Faithfulness(
             chance[i] = CurveOf(output, order, steps.Next(), cancellation);
         }
 
-        Measured Both(Func<RemovalCurve, double> measure) => new(measure(curve), chance.Average(measure));
+        Measured Both(Func<RemovalCurve, double> measure, bool isLowerBetter = false) => Measured.Among(measure(curve), [.. chance.Select(measure)], isLowerBetter);
         double Mean(RemovalCurve c, double[] of) => Fractions.Average(f => output.Probability - of[Array.BinarySearch(c.Shares, (double)Count(n, f) / n)]);
         return new Faithfulness(
             Both(c => Mean(c, c.Without)),
-            Both(c => Mean(c, c.Only)),
-            Both(c => c.Area(c.Without)),
+            Both(c => Mean(c, c.Only), isLowerBetter: true),
+            Both(c => c.Area(c.Without), isLowerBetter: true),
             Both(c => c.Area(c.Only)),
-            new Measured(RankCorrelation.KendallTau(values, leaveOneOut), 0),
-            new Measured(RankCorrelation.Spearman(values, leaveOneOut), 0),
+            Correlated(values, leaveOneOut, RankCorrelation.KendallTau, seed),
+            Correlated(values, leaveOneOut, RankCorrelation.Spearman, seed),
             curve,
             new RemovalCurve(
                 curve.Shares,
                 [.. curve.Shares.Select((_, i) => chance.Average(c => c.Without[i]))],
                 [.. curve.Shares.Select((_, i) => chance.Average(c => c.Only[i]))]),
             leaveOneOut);
+    }
+
+    private delegate double? Correlation(ReadOnlySpan<double> a, ReadOnlySpan<double> b);
+
+    /// <summary>Random orders cost nothing here, so there are as many as decide something.</summary>
+    private static Measured Correlated(double[] scores, double[] leaveOneOut, Correlation correlation, int seed)
+    {
+        if (correlation(scores, leaveOneOut) is not { } value)
+        {
+            return Measured.None;
+        }
+
+        var random = new Random(seed);
+        double[] shuffled = [.. scores];
+        var draws = new double[CorrelationDraws];
+        for (var d = 0; d < draws.Length; d++)
+        {
+            random.Shuffle(shuffled);
+            draws[d] = correlation(shuffled, leaveOneOut) ?? 0;
+        }
+
+        return Measured.Among(value, draws, chance: 0);
     }
 
     /// <summary>How many of n tokens a fraction means: rounded up, at least one.</summary>

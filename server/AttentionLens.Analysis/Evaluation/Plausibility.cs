@@ -1,9 +1,22 @@
 namespace AttentionLens.Analysis.Evaluation;
 
-/// <summary>A value beside what chance gives; null where the measure is not defined for this text.</summary>
-public readonly record struct Measured(double? Value, double? Chance)
+/// <summary>A value beside what chance gives.</summary>
+/// <param name="Value">Null where the measure is not defined for this text.</param>
+/// <param name="Chance">Its mean for random pictures of the same text.</param>
+/// <param name="Beaten">How many random pictures do worse; one that does as well counts half.</param>
+/// <param name="Draws">Of how many; 0 where none were drawn.</param>
+public readonly record struct Measured(double? Value, double? Chance, double Beaten = 0, int Draws = 0)
 {
     public static Measured None { get; }
+
+    /// <summary>A value among those of random pictures.</summary>
+    /// <param name="chance">Their expected value, where it is known exactly; null = their mean.</param>
+    internal static Measured Among(double value, IReadOnlyCollection<double> random, bool isLowerBetter = false, double? chance = null)
+    {
+        // Equal sums in another order differ in the last digits, which decide nothing.
+        var beaten = random.Sum(r => Math.Abs(r - value) < 1e-9 ? 0.5 : (isLowerBetter ? r > value : r < value) ? 1 : 0);
+        return new Measured(value, chance ?? random.Average(), beaten, random.Count);
+    }
 }
 
 /// <summary>A run of tokens [First, End).</summary>
@@ -50,16 +63,24 @@ public sealed record Plausibility(Measured Auprc, Measured AuprcTrapezoid, Measu
 
         int n = scores.Length, h = marked.Count(m => m), k = Math.Min(n, chosen ?? h);
         var order = RankCorrelation.Order(scores);
-        var area = h == 0 || h == n ? Measured.None : new Measured(AveragePrecision(scores, order, marked), ExpectedAveragePrecision(n, h));
+        var draws = h == 0 || k <= 0 ? [] : Draws(n, seed);
+        var area = h == 0 || h == n
+            ? Measured.None
+            : draws.Length == 0
+            ? new Measured(AveragePrecision(scores, order, marked), ExpectedAveragePrecision(n, h))
+            : Measured.Among(AveragePrecision(scores, order, marked), [.. draws.Select(d => AveragePrecision(d, marked))], chance: ExpectedAveragePrecision(n, h));
         var trapezoid = h == 0 || h == n ? Measured.None : new Measured(Trapezoid(scores, order, marked), ExpectedAveragePrecision(n, h));
-        if (h == 0 || k <= 0)
+        if (draws.Length == 0)
         {
             return new Plausibility(area, trapezoid, Measured.None, Measured.None);
         }
 
-        var hits = order.Take(k).Count(i => marked[i]);
-        var tokens = new Measured(2.0 * hits / (h + k), 2.0 * k * h / ((double)n * (h + k)));
-        return new Plausibility(area, trapezoid, tokens, new Measured(F1(Runs(order, k), spans), ChanceSpanF1(n, k, spans, seed)));
+        double TokenF1(int[] first) => 2.0 * first.Take(k).Count(i => marked[i]) / (h + k);
+        return new Plausibility(
+            area,
+            trapezoid,
+            Measured.Among(TokenF1(order), [.. draws.Select(TokenF1)], chance: 2.0 * k * h / ((double)n * (h + k))),
+            Measured.Among(F1(Runs(order, k), spans), [.. draws.Select(d => F1(Runs(d, k), spans))]));
     }
 
     /// <summary>Sum over thresholds of (gain in recall) x precision.</summary>
@@ -155,18 +176,29 @@ public sealed record Plausibility(Measured Auprc, Measured AuprcTrapezoid, Measu
         }
     }
 
-    private static double ChanceSpanF1(int n, int k, List<TokenSpan> spans, int seed)
+    /// <summary>Average precision of an order without ties.</summary>
+    private static double AveragePrecision(int[] order, bool[] marked)
     {
-        var random = new Random(seed);
-        var order = Enumerable.Range(0, n).ToArray();
-        var sum = 0.0;
-        for (var draw = 0; draw < ChanceDraws; draw++)
+        var scores = new double[order.Length];
+        for (var rank = 0; rank < order.Length; rank++)
         {
-            random.Shuffle(order);
-            sum += F1(Runs(order, k), spans);
+            scores[order[rank]] = order.Length - rank;
         }
 
-        return sum / ChanceDraws;
+        return AveragePrecision(scores, order, marked);
+    }
+
+    private static int[][] Draws(int n, int seed)
+    {
+        var random = new Random(seed);
+        var draws = new int[ChanceDraws][];
+        for (var d = 0; d < draws.Length; d++)
+        {
+            draws[d] = [.. Enumerable.Range(0, n)];
+            random.Shuffle(draws[d]);
+        }
+
+        return draws;
     }
 
     /// <summary>Maximal runs of the first k tokens of an order.</summary>

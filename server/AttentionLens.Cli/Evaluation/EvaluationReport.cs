@@ -109,7 +109,12 @@ internal sealed record EvaluationReport(
 
     private static string Count(int n, string what) => string.Create(CultureInfo.InvariantCulture, $"{n:N0} {what}{(n == 1 ? "" : "s")}");
 
-    private static string Number(double value) => value.ToString(Math.Abs(value) < 9.995 ? "0.00" : "0.0", CultureInfo.InvariantCulture).Replace('-', '−');
+    /// <summary>Two significant digits below 0.1, where probabilities of unsure models lie; no minus before nothing.</summary>
+    private static string Number(double value)
+    {
+        var shown = value.ToString(Math.Abs(value) < 0.0995 ? "0.000" : Math.Abs(value) < 9.995 ? "0.00" : "0.0", CultureInfo.InvariantCulture);
+        return shown == "-0.000" ? "0.000" : shown.Replace('-', '−');
+    }
 
     private static string Mark(string? verdict) => verdict switch { "better" => " ▲", "worse" => " ▼", "same" => " ≈", _ => "" };
 

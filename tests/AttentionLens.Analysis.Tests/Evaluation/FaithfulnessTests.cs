@@ -33,6 +33,9 @@ public sealed class FaithfulnessTests
         Assert.Equal(1, wrong.Sufficiency.Value!.Value, 1e-3);
         Assert.Equal(.875, wrong.Deletion.Value!.Value, 1e-3);
         Assert.InRange(right.Comprehensiveness.Chance!.Value, 0, 1);
+        Assert.Equal((Faithfulness.Orders, Faithfulness.CorrelationDraws), (right.Comprehensiveness.Draws, right.Spearman.Draws));
+        Assert.True(right.Comprehensiveness.Beaten > wrong.Comprehensiveness.Beaten);
+        Assert.True(right.Sufficiency.Beaten > wrong.Sufficiency.Beaten);
         Assert.Equal(right.Comprehensiveness.Chance, wrong.Comprehensiveness.Chance);
     }
 

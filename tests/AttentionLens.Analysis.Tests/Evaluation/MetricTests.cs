@@ -244,6 +244,18 @@ public sealed class MetricTests
     }
 
     [Fact]
+    public void A_value_is_placed_among_random_ones()
+    {
+        Assert.Equal(new Measured(.5, .4, 2.5, 4), Measured.Among(.5, [.1, .2, .5, .8]));
+        Assert.Equal(new Measured(.5, .3, 1.5, 4), Measured.Among(.5, [.1, .2, .5, .8], isLowerBetter: true, chance: .3));
+        // The marked tokens first: no random order does better, most do worse.
+        var best = Plausibility.Of([9, 8, 1, 2, 3, 4], [new TokenSpan(0, 2)]);
+        Assert.Equal(Plausibility.ChanceDraws, best.Auprc.Draws);
+        Assert.InRange(best.Auprc.Beaten, .8 * Plausibility.ChanceDraws, Plausibility.ChanceDraws);
+        Assert.InRange(Plausibility.Of([1, 1.5, 9, 8, 7, 6], [new TokenSpan(0, 2)]).TokenF1.Beaten, 0, .4 * Plausibility.ChanceDraws);
+    }
+
+    [Fact]
     public void Bootstrap_is_repeatable_and_covers_what_it_should()
     {
         Assert.Null(Bootstrap.Mean([]));

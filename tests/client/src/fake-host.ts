@@ -416,12 +416,20 @@ export function installFakeHost(scenario: Scenario): void {
         const { view, query, measures, rationale } = params;
         const items = tokens.filter(({ special, index }) => !special && index !== query).map(({ index }) => index);
         const row = rowOf(view, query ?? 0);
-        const metric = (family: string, better: string, name: string, value: number, chance?: number) => ({
+        const metric = (
+          family: string,
+          better: string,
+          name: string,
+          value: number,
+          chance?: number,
+          beaten?: number,
+        ) => ({
           name,
           family,
           better,
           value,
           ...(chance === undefined ? {} : { chance }),
+          ...(beaten === undefined ? {} : { beaten, draws: 5 }),
         });
         const clarity = [
           metric('clarity', 'none', 'entropy', 0.62, 1),
@@ -429,17 +437,17 @@ export function installFakeHost(scenario: Scenario): void {
           metric('clarity', 'none', 'effectiveTokens', 6.4, items.length),
         ];
         const faithfulness = [
-          metric('faithfulness', 'higher', 'comprehensiveness', 0.41, 0.18),
-          metric('faithfulness', 'lower', 'sufficiency', 0.12, 0.33),
-          metric('faithfulness', 'lower', 'deletion', 0.2, 0.35),
-          metric('faithfulness', 'higher', 'insertion', 0.47, 0.36),
-          metric('faithfulness', 'higher', 'kendall', -0.08, 0),
-          metric('faithfulness', 'higher', 'spearman', 0.29, 0),
+          metric('faithfulness', 'higher', 'comprehensiveness', 0.41, 0.18, 5),
+          metric('faithfulness', 'lower', 'sufficiency', 0.12, 0.33, 4),
+          metric('faithfulness', 'lower', 'deletion', 0.2, 0.35, 5),
+          metric('faithfulness', 'higher', 'insertion', 0.47, 0.36, 5),
+          metric('faithfulness', 'higher', 'kendall', -0.08, 0, 1),
+          metric('faithfulness', 'higher', 'spearman', 0.29, 0, 5),
         ];
         const plausibility = [
-          metric('plausibility', 'higher', 'auprc', 0.5, 0.1),
-          metric('plausibility', 'higher', 'tokenF1', (rationale ?? []).length / items.length, 0.1),
-          metric('plausibility', 'higher', 'spanF1', 0, 0.05),
+          metric('plausibility', 'higher', 'auprc', 0.5, 0.1, 5),
+          metric('plausibility', 'higher', 'tokenF1', (rationale ?? []).length / items.length, 0.1, 2.5),
+          metric('plausibility', 'higher', 'spanF1', 0, 0.05, 2),
         ];
         const shares = Array.from({ length: 11 }, (_, index) => index / 10);
         return {

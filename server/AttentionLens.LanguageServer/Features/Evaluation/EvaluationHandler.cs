@@ -185,7 +185,7 @@ internal sealed class EvaluationHandler(
             Metric metric = Analysis.Evaluation.Metrics.Named(name);
             metrics.Add(new MetricItem(
                 name, metric.Family.ToString().ToLowerInvariant(), metric.Better.ToString().ToLowerInvariant(), Math.Round(value, 6),
-                measured.Chance is { } chance ? Math.Round(chance, 6) : null));
+                measured.Chance is { } chance ? Math.Round(chance, 6) : null, measured.Draws > 0 ? measured.Beaten : null, measured.Draws > 0 ? measured.Draws : null));
         }
     }
 

@@ -37,7 +37,9 @@ internal sealed record EvaluationResult : AttentionResult
 
 /// <param name="Name">As in the report of <c>attention-lens evaluate</c>.</param>
 /// <param name="Chance">What random numbers get on this text; for clarity, what the same weight everywhere gets.</param>
-internal sealed record MetricItem(string Name, string Family, string Better, double Value, double? Chance = null);
+/// <param name="Beaten">How many random pictures of this text do worse; one that does as well counts half.</param>
+/// <param name="Draws">Of how many.</param>
+internal sealed record MetricItem(string Name, string Family, string Better, double Value, double? Chance = null, double? Beaten = null, int? Draws = null);
 
 /// <summary>Probabilities of the output while tokens are taken away, strongest first.</summary>
 /// <param name="Shares">Of the tokens, 0 to 1.</param>
