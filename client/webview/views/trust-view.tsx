@@ -42,16 +42,22 @@ export function TrustView() {
   useEffect(() => setBusy(clear.isWaiting), [clear.isWaiting, setBusy]);
 
   const sections = [
-    { family: 'clarity', title: 'clarityTitle', answer: clear, isOnRequest: false },
-    { family: 'faithfulness', title: 'faithfulnessTitle', ask: 'faithfulnessAsk', answer: faithful, isOnRequest: true },
+    { family: 'clarity', heading: 'clarityTitle', answer: clear, isOnRequest: false },
+    {
+      family: 'faithfulness',
+      heading: 'faithfulnessTitle',
+      ask: 'faithfulnessAsk',
+      answer: faithful,
+      isOnRequest: true,
+    },
     {
       family: 'plausibility',
-      title: 'plausibilityTitle',
+      heading: 'plausibilityTitle',
       ask: 'plausibilityAsk',
       answer: plausible,
       isOnRequest: false,
     },
-    { family: 'robustness', title: 'robustnessTitle', ask: 'robustnessAsk', answer: robust, isOnRequest: true },
+    { family: 'robustness', heading: 'robustnessTitle', ask: 'robustnessAsk', answer: robust, isOnRequest: true },
   ] as const;
   const isAsked = (family: MetricFamily) =>
     family === 'clarity' || (family === 'plausibility' ? rationale.length > 0 : wanted.includes(family));
@@ -126,12 +132,12 @@ export function TrustView() {
             </button>
           )}
         </section>
-        {sections.map(({ family, title, answer, isOnRequest, ...rest }) => {
+        {sections.map(({ family, heading, answer, isOnRequest, ...rest }) => {
           const asked = isAsked(family);
           const shown = asked && !answer.isWaiting ? answer.value : null;
           return (
-            <section key={family} aria-label={t(title)} data-family={family} aria-busy={asked && answer.isWaiting}>
-              <h2>{t(title)}</h2>
+            <section key={family} aria-label={t(heading)} data-family={family} aria-busy={asked && answer.isWaiting}>
+              <h2>{t(heading)}</h2>
               {!asked && 'ask' in rest && <p class="note">{t(rest.ask)}</p>}
               {!asked && isOnRequest && (
                 <button type="button" onClick={() => setWanted(now => [...now, family])}>

@@ -43,7 +43,7 @@ internal sealed class EvaluationHandler(
         return service.AnswerAsync(state, request.Scope.TextDocument.Uri, Method, async () =>
         {
             SegmentAttention attention = await service.AskAsync(state, request.Scope, request.View, null, Method, Priority.Background, cancellation).ConfigureAwait(false);
-            Weighing weighing = AttentionService.Resolve(attention, request.View);
+            Weighing weighing = AttentionService.Resolve(attention, request.View, cancellation);
             if (request.Query is { } query && (uint)query >= (uint)weighing.Stack.Queries)
                 throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {weighing.Stack.Queries - 1}.");
             if (request.Rationale?.Any(i => (uint)i >= (uint)attention.Text.Source.Length) == true)
