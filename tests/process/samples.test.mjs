@@ -43,6 +43,7 @@ const samples = {
   'parallel.en': { reads: ['lamp', 'beach'] },
   'questions.csv': { decode: csv, reads: ['captain call', 'the old chart', 'still marked'], skips: ['question,'] },
   'reading-attention.md': { language: 'markdown', reads: ['Put the cursor', 'neighbours'], skips: ['```'] },
+  'rationales.jsonl': { language: 'jsonl', decode: json, reads: ['soup', '😀'], skips: ['rationales', 'negative'] },
   'reviews.jsonl': { language: 'jsonl', decode: json, reads: ['soup', 'waited'], skips: ['label', 'negative'] },
   'translations.txt': { reads: ['lamp', 'Lampe', '🗺'], skips: ['|||'] },
   'trees.conllu': { reads: ['cabinet', "Don't"], skips: ['PRON', 'nmod', 'sent_id'] },
