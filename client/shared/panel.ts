@@ -71,7 +71,17 @@ export const panelMethods: readonly PanelMethod[] = [
 ];
 
 /** The views of a panel. */
-export type Tab = 'image' | 'model' | 'head' | 'heatmap' | 'row' | 'neuron' | 'cross' | 'compare' | 'prediction' | 'trust';
+export type Tab =
+  | 'image'
+  | 'model'
+  | 'head'
+  | 'heatmap'
+  | 'row'
+  | 'neuron'
+  | 'cross'
+  | 'compare'
+  | 'prediction'
+  | 'trust';
 
 export const tabs: readonly Tab[] = [
   'image',
