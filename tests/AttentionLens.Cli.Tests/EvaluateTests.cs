@@ -124,7 +124,7 @@ public sealed class EvaluateTests : IDisposable
         Cli.Refused(2, "Give a corpus with -f", "evaluate");
         Cli.Refused(2, "no method 'beauty'", "evaluate", "-f", _folder.Write("some.txt", "the cat"u8.ToArray()), "--methods", "beauty");
         Cli.Refused(2, "not 'beauty'", Asked("--measures", "beauty"));
-        Cli.Refused(2, "--outputs takes", Asked("--outputs", "0"));
+        Cli.Refused(2, "--outputs takes", "evaluate", "-f", "some.txt", "--outputs", "0");
         Cli.Refused(1, "does not exist", "evaluate", "-f", "nowhere.jsonl");
         Cli.Refused(1, "There are no texts", "evaluate", "-f", _folder.Write("empty.jsonl", []), "-m", _folder.TextModel());
         Cli.Refused(1, "No text could be measured", "evaluate", "-f", _folder.Write("dots.txt", "... ..."u8.ToArray()), "-m", _folder.TextModel());
