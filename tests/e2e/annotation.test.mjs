@@ -54,8 +54,15 @@ async function choose(target) {
     value => value.startsWith('/'),
     'a file dialog with a path',
   );
-  await input.fill(target);
-  await editor.page.waitForTimeout(500); // the dialog completes what is typed
+  // The dialog lists the folder after it has opened and then puts its own proposal back, so what was typed is looked at again.
+  for (let steady = 0; steady < 3; ) {
+    if ((await input.inputValue()) === target) steady++;
+    else {
+      steady = 0;
+      await input.fill(target);
+    }
+    await editor.page.waitForTimeout(400);
+  }
   await keys('Enter');
 }
 

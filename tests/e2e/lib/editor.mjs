@@ -243,7 +243,9 @@ export class Editor {
 
   /** The content of a panel; it sits two frames deep. */
   panel() {
-    return this.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
+    return this.page
+      .frameLocator('iframe.webview.ready[src*="extensionId=attention-lens"]')
+      .frameLocator('iframe#active-frame');
   }
 
   /** Pixels of an element as they are on the screen, whatever drew them (WebGL keeps no buffer to read back). */
