@@ -61,8 +61,14 @@ export async function openWindow(address, { browserArgs = [] } = {}) {
   });
   const page = context.pages()[0] ?? (await context.newPage());
   page.setDefaultTimeout(patience);
-  await page.goto(address, { waitUntil: 'domcontentloaded' });
-  await page.locator('.explorer-viewlet .monaco-list-row', { hasText: 'coreference.txt' }).waitFor();
+  try {
+    await page.goto(address, { waitUntil: 'domcontentloaded' });
+    await page.locator('.explorer-viewlet .monaco-list-row', { hasText: 'coreference.txt' }).waitFor();
+  } catch (error) {
+    // A browser that stays open keeps the test's process, and so the whole run, from ending.
+    await context.close();
+    throw error;
+  }
   page.setDefaultTimeout(shortPatience);
   return new Editor(page, async () => {
     await context.close();
