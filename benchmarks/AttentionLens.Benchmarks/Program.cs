@@ -73,15 +73,22 @@ if (section is "" or "attention")
 {
     Console.WriteLine();
     Console.WriteLine("attention, 12 heads of 64            ms   (best)   GFLOP/s (best)");
-    foreach ((int n, bool causal) in new[] { (16, false), (64, false), (128, false), (256, false), (512, false), (1024, true), (4096, true) })
+    AttentionPattern Whole(int n) => new() { Queries = n, Keys = n, Heads = 12, HeadSize = 64, Scale = 0.125f };
+    AttentionPattern longformer = Whole(4096) with { Before = 256, After = 256 };
+    foreach ((string name, AttentionPattern pattern, double seen) in new[]
     {
-        var pattern = new AttentionPattern { Queries = n, Keys = n, Heads = 12, HeadSize = 64, Scale = 0.125f, After = causal ? 0 : int.MaxValue };
+        ("full", Whole(16), 16.0), ("full", Whole(64), 64), ("full", Whole(128), 128), ("full", Whole(256), 256), ("full", Whole(512), 512),
+        ("causal", Whole(1024) with { After = 0 }, 512), ("causal", Whole(4096) with { After = 0 }, 2048),
+        ("window", longformer, 513), ("1 global", longformer with { GlobalKeys = [0] }, 514), ("64 global", longformer with { GlobalKeys = [.. Enumerable.Range(0, 64)] }, 577),
+    })
+    {
+        int n = pattern.Queries;
         float[] qkv = Random(n * 2304, 4), result = new float[n * 768];
         (double seconds, double best) = Median(
             () => AttentionKernel.Attend(
                 pattern, new(qkv, 2304), new(qkv.AsSpan(768), 2304), new(qkv.AsSpan(1536), 2304), result, 768, new NoObserver(), pool), 0.2);
-        double flops = 4.0 * n * n * 768 / (causal ? 2 : 1);
-        Console.WriteLine($"{(causal ? "causal" : "full"),10} {n,6} {seconds * 1e3,20:F3} ({best * 1e3:F3}) {flops / seconds / 1e9,9:F0} ({flops / best / 1e9:F0})");
+        double flops = 4.0 * n * seen * 768;
+        Console.WriteLine($"{name,10} {n,6} {seconds * 1e3,20:F3} ({best * 1e3:F3}) {flops / seconds / 1e9,9:F0} ({flops / best / 1e9:F0})");
     }
 }
 

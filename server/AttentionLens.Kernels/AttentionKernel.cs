@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace AttentionLens.Kernels;
@@ -11,19 +12,56 @@ public interface IAttentionObserver
 {
     /// <param name="head">Query head.</param>
     /// <param name="query">Row.</param>
-    /// <param name="firstKey">Key of weights[0]. Weights outside of [firstKey, firstKey + Length) are exactly 0.</param>
     /// <param name="weights">The row after softmax; sums to 1, or all zeros if everything is masked. Valid during the call.</param>
     /// <param name="statistics">Entropy, maximum and log-sum-exp of the row.</param>
-    void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics);
+    void Row(int head, int query, WeightRow weights, RowStatistics statistics);
 
     /// <summary>No more rows come to this copy; all it has seen were of <paramref name="head"/>.</summary>
     void Complete(int head);
 }
 
+/// <summary>A row of weights: those of consecutive keys, and those of global keys wherever they stand. All other weights are exactly 0.</summary>
+/// <param name="firstKey">Key of window[0].</param>
+/// <param name="window">Weights of the keys [firstKey, firstKey + Length).</param>
+/// <param name="globalKeys">Ascending (<see cref="AttentionPattern.GlobalKeys"/>).</param>
+/// <param name="globals">Their weights; 0 for those that the window holds.</param>
+public readonly ref struct WeightRow(int firstKey, ReadOnlySpan<float> window, ReadOnlySpan<int> globalKeys, ReadOnlySpan<float> globals)
+{
+    /// <summary>Key of the window's first weight.</summary>
+    public int FirstKey { get; } = firstKey;
+
+    /// <summary>Weights of consecutive keys.</summary>
+    public ReadOnlySpan<float> Window { get; } = window;
+
+    /// <summary>Global keys, ascending; also those that the window holds.</summary>
+    public ReadOnlySpan<int> GlobalKeys { get; } = globalKeys;
+
+    /// <summary>Weights of the global keys; 0 for those that the window holds.</summary>
+    public ReadOnlySpan<float> Globals { get; } = globals;
+
+    /// <summary>The weight of any key, 0 for one that does not exist.</summary>
+    public float this[int key] =>
+        (uint)(key - FirstKey) < (uint)Window.Length ? Window[key - FirstKey]
+        : GlobalKeys.BinarySearch(key) is >= 0 and int index ? Globals[index]
+        : 0;
+
+    /// <summary>All weights into <paramref name="row"/>, [keys].</summary>
+    public void CopyTo(Span<float> row)
+    {
+        row[..FirstKey].Clear();
+        Window.CopyTo(row[FirstKey..]);
+        row[(FirstKey + Window.Length)..].Clear();
+        for (int i = 0; i < GlobalKeys.Length; i++)
+        {
+            row[GlobalKeys[i]] += Globals[i];
+        }
+    }
+}
+
 /// <summary>An observer that looks away.</summary>
 public readonly struct NoObserver : IAttentionObserver
 {
-    public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
+    public void Row(int head, int query, WeightRow weights, RowStatistics statistics)
     {
     }
 
@@ -34,7 +72,8 @@ public readonly struct NoObserver : IAttentionObserver
 
 /// <summary>
 /// Scaled dot-product attention, all heads, never more than a block of rows of weights at a time; and the rows, heads and thumbnails
-/// computed again from queries and keys. Memory: rows of a block x keys per worker, and the keys and values once over.
+/// computed again from queries and keys. Memory: rows of a block x keys per worker, and the keys and values once over. Time: the pairs of
+/// query and key that see each other, within a block's rows and a panel's width of keys.
 /// </summary>
 public static unsafe class AttentionKernel
 {
@@ -45,7 +84,7 @@ public static unsafe class AttentionKernel
     private const int DepthBlock = 512;
 
     /// <summary>
-    /// result = softmax(scores) · values for every head, head h of a result row at h * HeadSize. Keys outside the window are not touched.
+    /// result = softmax(scores) · values for every head, head h of a result row at h * HeadSize.
     /// Queries and keys are those the trace keeps: <see cref="Row"/> recomputes the same weights from them.
     /// </summary>
     /// <param name="pattern">Shape and mask.</param>
@@ -113,18 +152,30 @@ public static unsafe class AttentionKernel
         Check.Length(row.Length, pattern.Keys, nameof(row));
         fixed (float* q = queries.Values)
         fixed (float* k = keys.Values)
-        fixed (float* weights = row)
         fixed (float* keyBias = pattern.KeyBias)
         fixed (float* relativeBias = pattern.RelativeBias)
         {
-            var scorer = new Scorer(pattern, new PackedShape(pattern), q, queries.Stride, null, keyBias, relativeBias, null);
+            var shape = new PackedShape(pattern);
+            var scorer = new Scorer(pattern, shape, q, queries.Stride, null, keyBias, relativeBias, null);
             (int first, int end) = scorer.Window(query, query + 1);
             float* from = q + (long)query * queries.Stride + head * pattern.HeadSize;
-            float* to = k + (long)first * keys.Stride + head / pattern.GroupSize * pattern.HeadSize;
-            Vectors.Dots(from, pattern.HeadSize, to, keys.Stride, end - first, weights + first);
-            row[..first].Clear();
-            row[end..pattern.Keys].Clear();
-            return scorer.Normalize(head, query, weights + first, first, end, out _, out _);
+            float* to = k + head / pattern.GroupSize * pattern.HeadSize;
+            int columns = shape.GlobalColumns + end - first;
+            float[] rented = ArrayPool<float>.Shared.Rent(2 * columns);
+            fixed (float* scores = rented)
+            {
+                for (int i = 0; i < shape.Globals.Length; i++)
+                {
+                    Vectors.Dots(from, pattern.HeadSize, to + (long)shape.Globals[i] * keys.Stride, 0, 1, scores + i);
+                }
+
+                Vectors.Dots(from, pattern.HeadSize, to + (long)first * keys.Stride, keys.Stride, end - first, scores + shape.GlobalColumns);
+                float* biases = scorer.Biases(first, end, scores + columns);
+                RowStatistics statistics = scorer.Normalize(head, query, scores, biases, first, end, out WeightRow weights);
+                weights.CopyTo(row[..pattern.Keys]);
+                ArrayPool<float>.Shared.Return(rented);
+                return statistics;
+            }
         }
     }
 
@@ -213,7 +264,7 @@ public static unsafe class AttentionKernel
                 var shape = new PackedShape(pattern);
                 float* scratch = pool.SharedScratch(shape.KeyFloats);
                 var pack = new PackKeys(shape, k + head / pattern.GroupSize * pattern.HeadSize, keys.Stride, scratch);
-                pool.For(shape.KeyPanels, ref pack);
+                pool.For(shape.Panels, ref pack);
                 body.Prepare(new Scorer(pattern, shape, q, queries.Stride, scratch, keyBias, relativeBias, pool), head);
                 pool.For(body.Parts, ref body);
             }
@@ -236,23 +287,34 @@ public static unsafe class AttentionKernel
         }
     }
 
-    /// <summary>Sizes of one head's packed keys (panels of [HeadSize][width]) and values (panels of [Keys][width]).</summary>
+    /// <summary>
+    /// Sizes of one head's packed keys (panels of [HeadSize][width]) and values (panels of [Globals + Keys][width]). Global keys come first, gathered,
+    /// so that a row costs its window and the global keys, wherever those stand; then all keys in their order.
+    /// </summary>
     private readonly struct PackedShape(AttentionPattern pattern)
     {
         public readonly int Keys = pattern.Keys;
         public readonly int HeadSize = pattern.HeadSize;
         public readonly int Width = MicroKernel.Columns;
+        public readonly int[] Globals = pattern.GlobalKeys ?? [];
 
-        public int KeyPanels => (Keys + Width - 1) / Width;
+        public int GlobalPanels => (Globals.Length + Width - 1) / Width;
+
+        /// <summary>Columns of scores before those of the window.</summary>
+        public int GlobalColumns => GlobalPanels * Width;
+
+        public int Panels => GlobalPanels + (Keys + Width - 1) / Width;
 
         public int ValuePanels => (HeadSize + Width - 1) / Width;
 
-        public long KeyFloats => (long)KeyPanels * Width * HeadSize;
+        public int ValueRows => Globals.Length + Keys;
 
-        public long ValueFloats => (long)ValuePanels * Width * Keys;
+        public long KeyFloats => (long)Panels * Width * HeadSize;
+
+        public long ValueFloats => (long)ValuePanels * Width * ValueRows;
 
         // One line more than whole panels: rows a power of two apart would share their cache sets.
-        public int ScoreStride => KeyPanels * Width + 16;
+        public int ScoreStride => Panels * Width + 16;
 
         public int RowsPerBlock
         {
@@ -262,15 +324,32 @@ public static unsafe class AttentionKernel
                 return Math.Min(tiles, 4) * MicroKernel.MaxRows;
             }
         }
+
+        /// <summary>The key in a packed row: gathered global keys, then all.</summary>
+        public int Key(int row) => row < Globals.Length ? Globals[row] : row - Globals.Length;
     }
 
     private readonly struct PackKeys(PackedShape shape, float* keys, nint stride, float* packed) : IPoolBody
     {
         public void Run(int part, int worker)
         {
-            int first = part * shape.Width;
-            Interleave.Rows(
-                keys + first * stride, Math.Min(shape.Width, shape.Keys - first), stride, shape.HeadSize, packed + (long)first * shape.HeadSize, shape.Width);
+            float* target = packed + (long)part * shape.Width * shape.HeadSize;
+            int first = (part - shape.GlobalPanels) * shape.Width;
+            if (first >= 0)
+            {
+                Interleave.Rows(keys + first * stride, Math.Min(shape.Width, shape.Keys - first), stride, shape.HeadSize, target, shape.Width);
+                return;
+            }
+
+            for (int row = 0; row < shape.Width; row++)
+            {
+                int index = part * shape.Width + row;
+                float* key = index < shape.Globals.Length ? keys + shape.Globals[index] * stride : null;
+                for (int k = 0; k < shape.HeadSize; k++)
+                {
+                    target[k * shape.Width + row] = key == null ? 0 : key[k];
+                }
+            }
         }
     }
 
@@ -294,7 +373,7 @@ public static unsafe class AttentionKernel
         private void Head(int head, int worker)
         {
             var pack = new PackKeys(shape, keys + (long)head * shape.HeadSize, keyStride, packedKeys + head * shape.KeyFloats);
-            for (int panel = 0; panel < shape.KeyPanels; panel++)
+            for (int panel = 0; panel < shape.Panels; panel++)
             {
                 pack.Run(panel, worker);
             }
@@ -304,10 +383,10 @@ public static unsafe class AttentionKernel
             {
                 float* from = values + (long)head * shape.HeadSize + column;
                 int columns = Math.Min(shape.Width, shape.HeadSize - column);
-                for (int key = 0; key < shape.Keys; key++)
+                for (int row = 0; row < shape.ValueRows; row++)
                 {
                     var target = new Span<float>(to, shape.Width);
-                    new ReadOnlySpan<float>(from + key * valueStride, columns).CopyTo(target);
+                    new ReadOnlySpan<float>(from + shape.Key(row) * valueStride, columns).CopyTo(target);
                     target[columns..].Clear();
                     to += shape.Width;
                 }
@@ -321,13 +400,13 @@ public static unsafe class AttentionKernel
     {
         public PackedShape Shape => shape;
 
-        /// <summary>The keys that any of the rows sees.</summary>
+        /// <summary>The keys that the window of any of the rows holds.</summary>
         public (int First, int End) Window(int row, int endRow) =>
-            pattern.GlobalKeys is not null ? (0, pattern.Keys) : (pattern.FirstKey(row), Math.Max(pattern.FirstKey(row), pattern.EndKey(endRow - 1)));
+            (pattern.FirstKey(row), Math.Max(pattern.FirstKey(row), pattern.EndKey(endRow - 1)));
 
         /// <summary>
-        /// Weights of rows [row, endRow) into scores (ScoreStride apart), column 0 being key <paramref name="firstKey"/>, a multiple of the
-        /// panel width; cells up to <paramref name="endKey"/> that a row does not see are 0.
+        /// Weights of rows [row, endRow) into scores (ScoreStride apart): the global keys, then from column GlobalColumns on the keys from
+        /// <paramref name="firstKey"/>, a multiple of the panel width, up to <paramref name="endKey"/>; cells that a row does not see are 0.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Weights<TObserver>(int head, float* packedHead, int row, int endRow, float* scores, out int firstKey, out int endKey, ref TObserver observer)
@@ -339,13 +418,15 @@ public static unsafe class AttentionKernel
             int toPanel = (end + width - 1) / width;
             firstKey = fromPanel * width;
             endKey = Math.Min(shape.Keys, toPanel * width);
+            int panels = shape.GlobalPanels + toPanel - fromPanel;
             int rows = endRow - row;
             int tiles = MicroKernel.TileCount(rows);
             float* zeros = stackalloc float[MicroKernel.LargestColumns];
             new Span<float>(zeros, MicroKernel.LargestColumns).Clear();
-            for (int panel = fromPanel; panel < toPanel; panel++)
+            for (int panel = 0; panel < panels; panel++)
             {
-                float* keys = packedHead + (long)panel * width * shape.HeadSize;
+                int packed = panel < shape.GlobalPanels ? panel : panel + fromPanel;
+                float* keys = packedHead + (long)packed * width * shape.HeadSize;
                 for (int tile = 0; tile < tiles; tile++)
                 {
                     int start = MicroKernel.TileStart(rows, tiles, tile);
@@ -360,61 +441,82 @@ public static unsafe class AttentionKernel
                         zeros,
                         0,
                         zeros,
-                        scores + (long)start * shape.ScoreStride + (panel - fromPanel) * width,
+                        scores + (long)start * shape.ScoreStride + panel * width,
                         shape.ScoreStride,
                         keys);
                 }
             }
 
+            float* biases = Biases(firstKey, endKey, scores + (long)shape.RowsPerBlock * shape.ScoreStride);
             for (int query = row; query < endRow; query++)
             {
-                float* weights = scores + (long)(query - row) * shape.ScoreStride;
-                RowStatistics statistics = Normalize(head, query, weights, firstKey, endKey, out int seen, out int seenEnd);
-                observer.Row(head, query, seen, new ReadOnlySpan<float>(weights + seen - firstKey, seenEnd - seen), statistics);
+                RowStatistics statistics = Normalize(
+                    head, query, scores + (long)(query - row) * shape.ScoreStride, biases, firstKey, endKey, out WeightRow weights);
+                observer.Row(head, query, weights, statistics);
             }
         }
 
-        /// <summary>Raw products of keys [first, end) to weights; those the query does not see become 0, those in [seen, seenEnd) it may see.</summary>
+        /// <summary>What is added to the columns of scores whose window holds keys [first, end); null for nothing. May be gathered into <paramref name="room"/>.</summary>
+        public float* Biases(int first, int end, float* room)
+        {
+            if (keyBias == null || shape.Globals.Length == 0)
+            {
+                return keyBias == null ? null : keyBias + first;
+            }
+
+            for (int i = 0; i < shape.GlobalColumns; i++)
+            {
+                room[i] = i < shape.Globals.Length ? keyBias[shape.Globals[i]] : 0;
+            }
+
+            new ReadOnlySpan<float>(keyBias + first, end - first).CopyTo(new Span<float>(room + shape.GlobalColumns, end - first));
+            return room;
+        }
+
+        /// <summary>Raw products (global keys, then keys [first, end)) to weights; those that the query does not see become 0.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public RowStatistics Normalize(int head, int query, float* weights, int first, int end, out int seen, out int seenEnd)
+        public RowStatistics Normalize(int head, int query, float* scores, float* biases, int first, int end, out WeightRow weights)
         {
             int windowFirst = Math.Clamp(pattern.FirstKey(query), first, end);
             int windowEnd = Math.Clamp(pattern.EndKey(query), windowFirst, end);
-            seen = windowFirst;
-            seenEnd = windowEnd;
-            if (pattern.GlobalKeys is { } globals)
+            float* window = scores + shape.GlobalColumns;
+            if (pattern.BlindQueries is { } blind && blind[query])
             {
-                // Everything outside the window that is not global is masked here; the softmax then runs over all of it.
-                (seen, seenEnd) = (first, end);
-                int next = 0;
-                for (int key = first; key < end; key++)
+                new Span<float>(scores, shape.GlobalColumns + end - first).Clear();
+                weights = new WeightRow(windowFirst, [], [], []);
+                return new RowStatistics(0, 0, float.NegativeInfinity);
+            }
+
+            if (shape.Globals.Length == 0)
+            {
+                weights = new WeightRow(windowFirst, new ReadOnlySpan<float>(window + windowFirst - first, windowEnd - windowFirst), [], []);
+                new Span<float>(window, windowFirst - first).Clear();
+                new Span<float>(window + windowEnd - first, end - windowEnd).Clear();
+                float* relative = relativeBias == null ? null : relativeBias + (long)head * (pattern.Queries + pattern.Keys - 1) + pattern.Queries - 1 - query + windowFirst;
+                return Softmax.Apply(window + windowFirst - first, windowEnd - windowFirst, pattern.Scale, biases == null ? null : biases + windowFirst - first, relative);
+            }
+
+            // One softmax over the global keys and the block's window: a key that is in both counts once, in the window.
+            for (int i = 0; i < shape.GlobalColumns; i++)
+            {
+                if (i >= shape.Globals.Length || (shape.Globals[i] >= windowFirst && shape.Globals[i] < windowEnd))
                 {
-                    if (key == windowFirst && windowEnd > windowFirst)
-                    {
-                        key = windowEnd - 1;
-                        continue;
-                    }
-
-                    while (next < globals.Length && globals[next] < key)
-                    {
-                        next++;
-                    }
-
-                    if (next == globals.Length || globals[next] != key)
-                    {
-                        weights[key - first] = float.NegativeInfinity;
-                    }
+                    scores[i] = float.NegativeInfinity;
                 }
             }
 
-            new Span<float>(weights, seen - first).Clear();
-            new Span<float>(weights + seenEnd - first, end - seenEnd).Clear();
-            float* relative = relativeBias == null ? null : relativeBias + (long)head * (pattern.Queries + pattern.Keys - 1) + pattern.Queries - 1 - query + seen;
-            return Softmax.Apply(weights + seen - first, seenEnd - seen, pattern.Scale, keyBias == null ? null : keyBias + seen, relative);
+            new Span<float>(window, windowFirst - first).Fill(float.NegativeInfinity);
+            new Span<float>(window + windowEnd - first, end - windowEnd).Fill(float.NegativeInfinity);
+            weights = new WeightRow(
+                windowFirst,
+                new ReadOnlySpan<float>(window + windowFirst - first, windowEnd - windowFirst),
+                shape.Globals,
+                new ReadOnlySpan<float>(scores, shape.Globals.Length));
+            return Softmax.Apply(scores, shape.GlobalColumns + end - first, pattern.Scale, biases, null);
         }
 
-        /// <summary>Room for the scores of a block of rows, of this worker alone. Only where there are workers, hence a pool.</summary>
-        public float* Scores(int worker) => pool!.Scratch(worker, (long)shape.RowsPerBlock * shape.ScoreStride);
+        /// <summary>Room for the scores of a block of rows and one row of biases, of this worker alone. Only where there are workers, hence a pool.</summary>
+        public float* Scores(int worker) => pool!.Scratch(worker, (long)(shape.RowsPerBlock + 1) * shape.ScoreStride);
 
         public float* PackedHead(int head) => packedKeys + head / pattern.GroupSize * shape.KeyFloats;
     }
@@ -440,7 +542,7 @@ public static unsafe class AttentionKernel
             Mix(head, row, endRow, scores, firstKey, endKey);
         }
 
-        /// <summary>Rows of weights times the values of keys [firstKey, endKey).</summary>
+        /// <summary>Rows of weights times the values of the global keys and of keys [firstKey, endKey).</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Mix(int head, int row, int endRow, float* weights, int firstKey, int endKey)
         {
@@ -452,7 +554,7 @@ public static unsafe class AttentionKernel
             float* edge = stackalloc float[MicroKernel.LargestTile];
             for (int panel = 0; panel < shape.ValuePanels; panel++)
             {
-                float* values = packedValues + head / pattern.GroupSize * shape.ValueFloats + (long)panel * width * shape.Keys;
+                float* values = packedValues + head / pattern.GroupSize * shape.ValueFloats + (long)panel * width * shape.ValueRows;
                 int columns = Math.Min(width, shape.HeadSize - panel * width);
                 for (int tile = 0; tile < tiles; tile++)
                 {
@@ -462,26 +564,32 @@ public static unsafe class AttentionKernel
                     bool whole = columns == width;
                     float* sum = whole ? target : edge;
                     nint stride = whole ? outputStride : width;
-                    if (firstKey == endKey)
+                    float* from = weights + (long)start * shape.ScoreStride;
+                    bool begins = true;
+                    if (shape.Globals.Length > 0)
                     {
-                        MicroKernel.Tile(count, weights, 0, 0, values, 0, zeros, 0, zeros, sum, stride, values);
+                        MicroKernel.Tile(count, from, shape.ScoreStride, 1, values, shape.Globals.Length, zeros, 0, zeros, sum, stride, values);
+                        begins = false;
                     }
 
-                    for (int key = firstKey; key < endKey; key += DepthBlock)
+                    // A row that sees nothing still has a result: zeros.
+                    for (int key = firstKey; key < endKey || begins; key += DepthBlock)
                     {
+                        float* block = values + (long)(shape.Globals.Length + key) * width;
                         MicroKernel.Tile(
                             count,
-                            weights + (long)start * shape.ScoreStride + key - firstKey,
+                            from + shape.GlobalColumns + key - firstKey,
                             shape.ScoreStride,
                             1,
-                            values + (long)key * width,
+                            block,
                             Math.Min(DepthBlock, endKey - key),
-                            key == firstKey ? zeros : sum,
-                            key == firstKey ? 0 : stride,
+                            begins ? zeros : sum,
+                            begins ? 0 : stride,
                             zeros,
                             sum,
                             stride,
-                            values + (long)key * width);
+                            block);
+                        begins = false;
                     }
 
                     for (int r = 0; !whole && r < count; r++)
@@ -520,13 +628,8 @@ public static unsafe class AttentionKernel
 
     private readonly struct CopyRows(float* target, int keys, int firstQuery) : IAttentionObserver
     {
-        public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
-        {
-            var row = new Span<float>(target + (long)(query - firstQuery) * keys, keys);
-            row[..firstKey].Clear();
-            weights.CopyTo(row[firstKey..]);
-            row[(firstKey + weights.Length)..].Clear();
-        }
+        public void Row(int head, int query, WeightRow weights, RowStatistics statistics) =>
+            weights.CopyTo(new Span<float>(target + (long)(query - firstQuery) * keys, keys));
 
         public void Complete(int head)
         {
@@ -571,18 +674,38 @@ public static unsafe class AttentionKernel
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Add(float* row, int firstKey, ReadOnlySpan<float> weights)
+        public void Add(float* row, WeightRow weights)
         {
-            for (int cell = 0; cell < count; cell++)
+            for (int cell = 0, global = 0; cell < count; cell++)
             {
                 (int first, int end) = Bounds(cell, columnCount, count);
-                first = Math.Max(0, firstColumn + first - firstKey);
-                end = Math.Min(weights.Length, firstColumn + end - firstKey);
-                if (first < end)
+                Pool(ref row[cell], Part(weights.Window, firstColumn + first - weights.FirstKey, firstColumn + end - weights.FirstKey));
+
+                // The first global key from the cell's first column on: cells that repeat begin where the one before them began.
+                while (global < weights.GlobalKeys.Length && weights.GlobalKeys[global] < firstColumn + first)
                 {
-                    ReadOnlySpan<float> part = weights[first..end];
-                    row[cell] = pooling == Pooling.Max ? Math.Max(row[cell], Vectors.Max(part)) : row[cell] + Vectors.Sum(part);
+                    global++;
                 }
+
+                for (int i = global; i < weights.GlobalKeys.Length && weights.GlobalKeys[i] < firstColumn + end; i++)
+                {
+                    Pool(ref row[cell], weights.Globals.Slice(i, 1));
+                }
+            }
+        }
+
+        private static ReadOnlySpan<float> Part(ReadOnlySpan<float> weights, int first, int end)
+        {
+            first = Math.Max(0, first);
+            end = Math.Min(weights.Length, end);
+            return first < end ? weights[first..end] : [];
+        }
+
+        private void Pool(ref float cell, ReadOnlySpan<float> weights)
+        {
+            if (!weights.IsEmpty)
+            {
+                cell = pooling == Pooling.Max ? Math.Max(cell, Vectors.Max(weights)) : cell + Vectors.Sum(weights);
             }
         }
 
@@ -598,7 +721,7 @@ public static unsafe class AttentionKernel
 
     private readonly struct PoolRows(float* row, Cells cells) : IAttentionObserver
     {
-        public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics) => cells.Add(row, firstKey, weights);
+        public void Row(int head, int query, WeightRow weights, RowStatistics statistics) => cells.Add(row, weights);
 
         public void Complete(int head)
         {

@@ -3,7 +3,7 @@ namespace AttentionLens.Kernels;
 /// <summary>
 /// Shape of an attention layer, which query sees which key, and what is added to the scores. Plain data, shared by the layers of a pass
 /// and kept with its trace to compute rows again. Query i stands at position i + <see cref="QueryOffset"/>; it sees key j if
-/// -Before &lt;= j - position &lt;= After, or j is a global key, and in either case only if KeyBias[j] is not -∞.
+/// -Before &lt;= j - position &lt;= After, or j is a global key, and in either case only if KeyBias[j] is not -∞ and the query is not blind.
 /// score = Scale · q·k + KeyBias + RelativeBias.
 /// </summary>
 public sealed record AttentionPattern
@@ -44,6 +44,9 @@ public sealed record AttentionPattern
     /// <summary>Keys outside the window that every query sees all the same, ascending (Longformer). Null for none.</summary>
     public int[]? GlobalKeys { get; init; }
 
+    /// <summary>[Queries], true = sees no key, its row is zero (Longformer's padding, and its global tokens, whose rows are made apart). Null for none.</summary>
+    public bool[]? BlindQueries { get; init; }
+
     internal int GroupSize => Heads / (KeyValueHeads == 0 ? Heads : KeyValueHeads);
 
     internal int KeyHeads => KeyValueHeads == 0 ? Heads : KeyValueHeads;
@@ -79,8 +82,18 @@ public sealed record AttentionPattern
             throw new ArgumentException($"RelativeBias holds {RelativeBias.Length} values; {Heads} heads of {Queries} queries and {Keys} keys need {(long)Heads * (Queries + Keys - 1)}.");
         }
 
+        if (BlindQueries is not null && BlindQueries.Length != Queries)
+        {
+            throw new ArgumentException($"BlindQueries holds {BlindQueries.Length} values for {Queries} queries.");
+        }
+
         if (GlobalKeys is not null)
         {
+            if (RelativeBias is not null)
+            {
+                throw new ArgumentException("No layer has both global keys and a relative bias.");
+            }
+
             for (int i = 0; i < GlobalKeys.Length; i++)
             {
                 if (GlobalKeys[i] < (i == 0 ? 0 : GlobalKeys[i - 1] + 1) || GlobalKeys[i] >= Keys)

@@ -118,6 +118,44 @@ public sealed class AttentionTests
         Assert.Equal(expected, actual);
     }
 
+    /// <summary>
+    /// What lies beyond the window, its panel and the block's rows enters no sum, be there global keys or not: a NaN there would make the result one,
+    /// as 0 * NaN is NaN. So a row costs its window and the global keys, not the text.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Keys_out_of_sight_are_not_touched(bool global)
+    {
+        const int n = 1000, size = 32, window = 10, near = window + 128, one = 500;
+        float[] q = Reference.Random(n * size, 11), k = Reference.Random(n * size, 12), v = Reference.Random(n * size, 13);
+        for (int key = 1; key < n; key++)
+        {
+            if (Math.Abs(key - one) > near)
+            {
+                Array.Fill(k, float.NaN, key * size, size);
+                Array.Fill(v, float.NaN, key * size, size);
+            }
+        }
+
+        AttentionPattern pattern = new()
+        {
+            Queries = n,
+            Keys = n,
+            Heads = 1,
+            HeadSize = size,
+            Scale = 0.2f,
+            Before = window,
+            After = window,
+            GlobalKeys = global ? [0] : null,
+        };
+        float[] output = new float[n * size];
+        using var pool = new WorkerPool(2);
+        AttentionKernel.Attend(pattern, new(q, size), new(k, size), new(v, size), output, size, new NoObserver(), pool);
+        Assert.All(output.AsSpan(one * size, size).ToArray(), static value => Assert.True(float.IsFinite(value)));
+        Assert.True(float.IsNaN(output[200 * size]));
+    }
+
     [Fact]
     public void Patterns_that_contradict_themselves_are_refused()
     {
@@ -125,7 +163,7 @@ public sealed class AttentionTests
         foreach (AttentionPattern bad in new[]
         {
             good with { KeyValueHeads = 3 }, good with { KeyBias = new float[2] }, good with { RelativeBias = new float[4] }, good with { GlobalKeys = [1, 1] },
-            good with { GlobalKeys = [3] },
+            good with { GlobalKeys = [3] }, good with { GlobalKeys = [0], RelativeBias = new float[4 * 4] }, good with { BlindQueries = new bool[3] },
         })
         {
             Assert.Throws<ArgumentException>(() => AttentionKernel.Row(bad, new(new float[8], 4), new(new float[12], 4), 0, 0, new float[3]));
@@ -162,6 +200,18 @@ public sealed class AttentionTests
         yield return ("window", plain with { Before = 5, After = 0 });
         yield return ("window both ways", Make(100, 100, 1, 16) with { Before = 4, After = 4 });
         yield return ("global", Make(100, 100, 1, 16) with { Before = 4, After = 4, GlobalKeys = [0, 17, 99] });
+        yield return ("global padding blind", Make(200, 200, 2, 64) with
+        {
+            Before = 6,
+            After = 6,
+            GlobalKeys = [.. Enumerable.Range(0, 40).Select(static i => i * 5)],
+            KeyBias = [.. Reference.Random(180, 10), .. Enumerable.Repeat(float.NegativeInfinity, 20)],
+            BlindQueries = [.. Enumerable.Range(0, 200).Select(static i => i % 5 == 0 || i >= 180)],
+        });
+        yield return ("global causal cross", Make(30, 90, 2, 16) with { QueryOffset = 60, Before = 3, After = 0, GlobalKeys = [0, 1, 58, 59, 89] });
+        yield return ("global everywhere", plain with { GlobalKeys = [.. Enumerable.Range(0, 37)] });
+        yield return ("nothing but global", Make(20, 70, 1, 20) with { QueryOffset = 100, Before = 5, After = 5, GlobalKeys = [3, 33] });
+        yield return ("blind", plain with { BlindQueries = [.. Enumerable.Range(0, 37).Select(static i => i > 30)] });
         yield return ("padding", plain with { KeyBias = padding });
         yield return ("padding causal", plain with { KeyBias = padding, After = 0 });
         yield return ("all masked", plain with { KeyBias = [.. Enumerable.Repeat(float.NegativeInfinity, 37)] });
@@ -178,11 +228,11 @@ public sealed class AttentionTests
 
     private readonly struct Recorder(float[,,] seen, double[,] entropies, int[] completed) : IAttentionObserver
     {
-        public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
+        public void Row(int head, int query, WeightRow weights, RowStatistics statistics)
         {
-            for (int j = 0; j < weights.Length; j++)
+            for (int j = 0; j < seen.GetLength(2); j++)
             {
-                seen[head, query, firstKey + j] = weights[j];
+                seen[head, query, j] = weights[j];
             }
 
             entropies[head, query] = statistics.Entropy;

@@ -87,6 +87,7 @@ internal static class Reference
             {
                 long distance = (long)j - i - p.QueryOffset;
                 bool seen = (distance >= -(long)p.Before && distance <= p.After) || (p.GlobalKeys?.Contains(j) ?? false);
+                seen &= p.BlindQueries?[i] != true;
                 double score = 0;
                 for (int d = 0; d < p.HeadSize; d++)
                 {

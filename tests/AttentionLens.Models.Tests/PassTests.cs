@@ -179,7 +179,8 @@ public sealed class PassTests
         AttentionStack stack = model.Forward(new ModelInput
         {
             InputIds = [.. Enumerable.Range(2, n)],
-            GlobalAttentionMask = name == "longformer" ? [1, .. new int[n - 1]] : null,
+            AttentionMask = name == "longformer" ? [.. Enumerable.Repeat(1, n - 8), .. new int[8]] : null,
+            GlobalAttentionMask = name == "longformer" ? [1, .. new int[9], 1, .. new int[n - 12], 1] : null, // the last is padding, and so not global
         }).Stacks[0];
         float[] weights = new float[n * n];
         stack.Head(1, 2, weights);

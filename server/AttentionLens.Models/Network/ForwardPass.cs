@@ -505,10 +505,11 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
 
     private static LongformerState Longformer(ModelInput input, StackDescription stack)
     {
-        int[] global = input.GlobalAttentionMask is { } mask ? [.. Enumerable.Range(0, mask.Length).Where(i => mask[i] != 0)] : [];
         float[]? keyBias = SequenceState.KeyBias(input.AttentionMask);
-        bool[]? padding = keyBias is null ? null : Array.ConvertAll(keyBias, float.IsNegativeInfinity);
-        return new LongformerState(global, padding, keyBias, stack.Blocks.Length);
+        int[] global = input.GlobalAttentionMask is { } mask
+            ? [.. Enumerable.Range(0, mask.Length).Where(i => mask[i] != 0 && (keyBias is null || !float.IsNegativeInfinity(keyBias[i])))]
+            : [];
+        return new LongformerState(input.InputIds.Length, global, keyBias, stack.Blocks.Length);
     }
 
     private SequenceState RunVision(ModelInput input, Scratch scratch, out ReadOnlySpan<float> x)

@@ -97,6 +97,7 @@ internal sealed class SequenceState
             KeyBias = keyBias is null || keyBias.Length == past + count ? keyBias : keyBias[..(past + count)],
             RelativeBias = SharedBias(past, count),
             GlobalKeys = Global?.Keys,
+            BlindQueries = Global?.Blind,
         };
     }
 
@@ -221,22 +222,19 @@ internal sealed class CrossState
 }
 
 /// <summary>Which rows of one Longformer input differ from its window pattern, and what its layers keep for them.</summary>
-/// <param name="indices">Global positions, ascending.</param>
-/// <param name="padding">[n], true = padding; null = none.</param>
-internal sealed class LongformerState(int[] indices, bool[]? padding, float[]? keyBias, int layers)
+/// <param name="indices">Global positions, ascending; padding is none of them.</param>
+/// <param name="keyBias">[n], -∞ = padding; null = none.</param>
+internal sealed class LongformerState(int count, int[] indices, float[]? keyBias, int layers)
 {
     public int[] Indices { get; } = indices;
 
-    /// <summary>Null when there are no global tokens, so that windows stay cheap.</summary>
     public int[]? Keys { get; } = indices.Length == 0 ? null : indices;
 
-    public bool[]? Padding { get; } = padding;
+    /// <summary>Rows that the window pattern leaves zero: padding, as in the reference implementation, and global tokens, whose rows come from <see cref="Rows"/>.</summary>
+    public bool[]? Blind { get; } = indices.Length == 0 && keyBias is null ? null
+        : [.. Enumerable.Range(0, count).Select(i => (keyBias is not null && float.IsNegativeInfinity(keyBias[i])) || Array.BinarySearch(indices, i) >= 0)];
 
     public float[]? KeyBias { get; } = keyBias;
 
-    public bool HasExceptions => Keys is not null || Padding is not null;
-
     public GlobalRows?[] Rows { get; } = new GlobalRows?[layers];
-
-    public bool Contains(int query) => (Padding is not null && Padding[query]) || Array.BinarySearch(Indices, query) >= 0;
 }

@@ -190,9 +190,9 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 new StridedRows(sequence.Values is { } own ? own[layer] : values.AsSpan(row * valueWidth, counts[i] * valueWidth), valueWidth),
                 target,
                 contextWidth,
-                new ProfileObserver(profiles, sequence.Global, cancellation),
+                new ProfileObserver(profiles, cancellation),
                 pool);
-            if (sequence.Global is { HasExceptions: true } global)
+            if (sequence.Global is { Keys: not null } global)
             {
                 AttendGlobal(layer, block.Self, global, profiles, Chunk(x, row, counts[i]), counts[i], target);
             }
@@ -204,7 +204,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
         }
     }
 
-    /// <summary>Longformer: the rows of global tokens are attended again, through their own projections; padded rows become zero.</summary>
+    /// <summary>Longformer: the rows of global tokens, which the window pattern leaves out, attend to all keys through their own projections.</summary>
     private void AttendGlobal(int layer, Attention attention, LongformerState state, ProfileSums? profiles, ReadOnlySpan<float> x, int count, Span<float> context)
     {
         GlobalAttention maps = attention.Global!; // an architecture with a LongformerState has global projections in every block
@@ -220,45 +220,33 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
             KeyBias = state.KeyBias,
         };
         float[] queries = new float[indices.Length * contextWidth];
-        float[] keys = indices.Length == 0 ? [] : new float[count * contextWidth];
-        if (indices.Length > 0)
+        float[] keys = new float[count * contextWidth];
+        float[] rented = ArrayPool<float>.Shared.Rent((indices.Length * Math.Max(hidden, contextWidth)) + (count * contextWidth));
+        Span<float> own = rented.AsSpan(0, indices.Length * Math.Max(hidden, contextWidth));
+        Span<float> values = rented.AsSpan(own.Length, count * contextWidth);
+        for (int i = 0; i < indices.Length; i++)
         {
-            float[] rented = ArrayPool<float>.Shared.Rent((indices.Length * Math.Max(hidden, contextWidth)) + (count * contextWidth));
-            Span<float> own = rented.AsSpan(0, indices.Length * Math.Max(hidden, contextWidth));
-            Span<float> values = rented.AsSpan(own.Length, count * contextWidth);
-            for (int i = 0; i < indices.Length; i++)
-            {
-                x.Slice(indices[i] * hidden, hidden).CopyTo(own[(i * hidden)..]);
-            }
-
-            Apply(maps.Query, own, indices.Length, Activation.None, queries, pool);
-            Apply(maps.Key, x, count, Activation.None, keys, pool);
-            Apply(maps.Value, x, count, Activation.None, values, pool);
-            AttentionKernel.Attend(
-                pattern,
-                new StridedRows(queries, contextWidth),
-                new StridedRows(keys, contextWidth),
-                new StridedRows(values, contextWidth),
-                own,
-                contextWidth,
-                new GlobalProfileObserver(profiles, state, cancellation),
-                pool);
-            for (int i = 0; i < indices.Length; i++)
-            {
-                own.Slice(i * contextWidth, contextWidth).CopyTo(context[(indices[i] * contextWidth)..]);
-            }
-
-            ArrayPool<float>.Shared.Return(rented);
+            x.Slice(indices[i] * hidden, hidden).CopyTo(own[(i * hidden)..]);
         }
 
-        for (int i = 0; state.Padding is { } padding && i < count; i++)
+        Apply(maps.Query, own, indices.Length, Activation.None, queries, pool);
+        Apply(maps.Key, x, count, Activation.None, keys, pool);
+        Apply(maps.Value, x, count, Activation.None, values, pool);
+        AttentionKernel.Attend(
+            pattern,
+            new StridedRows(queries, contextWidth),
+            new StridedRows(keys, contextWidth),
+            new StridedRows(values, contextWidth),
+            own,
+            contextWidth,
+            new GlobalProfileObserver(profiles, state, cancellation),
+            pool);
+        for (int i = 0; i < indices.Length; i++)
         {
-            if (padding[i])
-            {
-                context.Slice(i * contextWidth, contextWidth).Clear();
-            }
+            own.Slice(i * contextWidth, contextWidth).CopyTo(context[(indices[i] * contextWidth)..]);
         }
 
+        ArrayPool<float>.Shared.Return(rented);
         state.Rows[layer] = new GlobalRows(state, pattern, queries, keys);
     }
 
@@ -297,7 +285,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 new StridedRows(state.Values[layer], valueWidth),
                 context.Slice(row * contextWidth, counts[i] * contextWidth),
                 contextWidth,
-                new ProfileObserver(state.StartProfile(layer, pattern, whole: sequences[i].Rows == 0), null, cancellation),
+                new ProfileObserver(state.StartProfile(layer, pattern, whole: sequences[i].Rows == 0), cancellation),
                 pool);
             state.Forced?.Apply(layer, pattern, new StridedRows(state.Values[layer], valueWidth), context.Slice(row * contextWidth, counts[i] * contextWidth));
             row += counts[i];

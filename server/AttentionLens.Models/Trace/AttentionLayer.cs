@@ -46,7 +46,7 @@ internal sealed class AttentionLayer
         }
     }
 
-    /// <summary>One weight, taken apart. A padded row of Longformer, which is all zeros, is shown as its pattern would have it.</summary>
+    /// <summary>One weight, taken apart.</summary>
     public AttentionScore Score(int head, int query, int key)
     {
         AttentionPattern pattern = Pattern;
@@ -62,8 +62,9 @@ internal sealed class AttentionLayer
         }
 
         int keyHead = head / (pattern.Heads / (pattern.KeyValueHeads == 0 ? pattern.Heads : pattern.KeyValueHeads));
-        bool isSeen = (key >= pattern.FirstKey(query) && key < pattern.EndKey(query))
-            || (pattern.GlobalKeys is not null && Array.BinarySearch(pattern.GlobalKeys, key) >= 0);
+        bool isSeen = pattern.BlindQueries?[query] != true
+            && ((key >= pattern.FirstKey(query) && key < pattern.EndKey(query))
+                || (pattern.GlobalKeys is not null && Array.BinarySearch(pattern.GlobalKeys, key) >= 0));
         float bias = !isSeen ? float.NegativeInfinity
             : (pattern.KeyBias?[key] ?? 0)
                 + (pattern.RelativeBias?[(head * (pattern.Queries + pattern.Keys - 1)) + key - query + pattern.Queries - 1] ?? 0);
@@ -76,25 +77,16 @@ internal sealed class AttentionLayer
     }
 }
 
-/// <summary>
-/// Longformer's exceptions (Beltagy et al. 2020, 3.1): a global token's row sees all keys, through projections of its own; a padded token's row
-/// is zero, as in the reference implementation.
-/// </summary>
+/// <summary>The rows of Longformer's global tokens (Beltagy et al. 2020, 3.1): they see all keys, through projections of their own.</summary>
 /// <param name="State">Which rows.</param>
 /// <param name="Pattern">One query for each global token, all keys.</param>
 /// <param name="Queries">[global tokens, heads * head size].</param>
 /// <param name="Keys">[n, heads * head size].</param>
 internal sealed record GlobalRows(LongformerState State, AttentionPattern Pattern, float[] Queries, float[] Keys)
 {
-    /// <summary>Fills the row where it is an exception.</summary>
+    /// <summary>Fills the row where it is that of a global token.</summary>
     public bool Row(int head, int query, Span<float> row)
     {
-        if (State.Padding is not null && State.Padding[query])
-        {
-            row[..Pattern.Keys].Clear();
-            return true;
-        }
-
         int index = Array.BinarySearch(State.Indices, query);
         if (index < 0)
         {

@@ -80,21 +80,35 @@ public abstract class AttentionStack
             return;
         }
 
+        AddRows(layer, head, Enumerable.Range(firstRow, rowCount), rows, columns, tileRows, tileColumns, pooling, tile);
+    }
+
+    /// <summary>Pools the rows of some queries into a tile to which they have added nothing yet; a row of zeros changes neither maximum nor mean.</summary>
+    private protected void AddRows(
+        int layer, int head, IEnumerable<int> queries, Range rows, Range columns, int tileRows, int tileColumns, Pooling pooling, Span<float> tile)
+    {
+        (int firstRow, int rowCount) = rows.GetOffsetAndLength(Queries);
+        (int firstColumn, int columnCount) = columns.GetOffsetAndLength(Keys);
         float[] weights = new float[Keys];
-        for (int r = 0; r < tileRows; r++)
+        foreach (int query in queries)
         {
-            Span<float> cells = tile.Slice(r * tileColumns, tileColumns);
-            (int from, int to) = Cell(r, tileRows, rowCount);
-            for (int i = from; i < to; i++)
+            if (query < firstRow || query >= firstRow + rowCount || columnCount == 0)
             {
-                Row(layer, head, firstRow + i, weights);
-                for (int c = 0; c < tileColumns; c++)
+                continue;
+            }
+
+            Row(layer, head, query, weights);
+            for (int r = 0; r < tileRows; r++)
+            {
+                (int from, int to) = Cell(r, tileRows, rowCount);
+                for (int c = 0; query - firstRow >= from && query - firstRow < to && c < tileColumns; c++)
                 {
                     (int left, int right) = Cell(c, tileColumns, columnCount);
                     ReadOnlySpan<float> under = weights.AsSpan(firstColumn + left, right - left);
-                    cells[c] = pooling == Pooling.Max
-                        ? Math.Max(cells[c], Vectors.Max(under))
-                        : cells[c] + (Vectors.Sum(under) / under.Length / (to - from));
+                    ref float cell = ref tile[(r * tileColumns) + c];
+                    cell = pooling == Pooling.Max
+                        ? Math.Max(cell, Vectors.Max(under))
+                        : cell + (Vectors.Sum(under) / under.Length / (to - from));
                 }
             }
         }

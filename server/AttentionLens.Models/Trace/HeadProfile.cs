@@ -58,29 +58,22 @@ internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
     }
 
     /// <summary>A row that follows the pattern.</summary>
-    public void Row(ref RowSums sums, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
+    public void Row(ref RowSums sums, int query, WeightRow weights, RowStatistics statistics)
     {
-        int visible = Seen(firstKey, firstKey + weights.Length);
-        if (pattern.GlobalKeys is { } globals)
+        int visible = Seen(weights.FirstKey, weights.FirstKey + weights.Window.Length);
+        foreach (int key in weights.GlobalKeys)
         {
-            // The span covers every key then; the window and the global keys outside it are what the row sees.
-            int first = pattern.FirstKey(query);
-            int end = pattern.EndKey(query);
-            visible = Seen(first, end);
-            foreach (int key in globals)
-            {
-                visible += key < first || key >= end ? Seen(key, key + 1) : 0;
-            }
+            visible += key < weights.FirstKey || key >= weights.FirstKey + weights.Window.Length ? Seen(key, key + 1) : 0;
         }
 
-        Row(ref sums, query + pattern.QueryOffset, visible, firstKey, weights, statistics);
+        Row(ref sums, query + pattern.QueryOffset, visible, weights, statistics);
     }
 
     /// <summary>A row that sees all keys (Longformer's global tokens).</summary>
-    public void GlobalRow(ref RowSums sums, int position, ReadOnlySpan<float> weights, RowStatistics statistics) =>
-        Row(ref sums, position, Seen(0, weights.Length), 0, weights, statistics);
+    public void GlobalRow(ref RowSums sums, int position, WeightRow weights, RowStatistics statistics) =>
+        Row(ref sums, position, Seen(0, weights.Window.Length), weights, statistics);
 
-    private void Row(ref RowSums sums, int position, int visible, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
+    private void Row(ref RowSums sums, int position, int visible, WeightRow weights, RowStatistics statistics)
     {
         if (visible == 0 || statistics.Max == 0)
         {
@@ -91,18 +84,21 @@ internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
         sums.Entropy += statistics.Entropy;
         sums.NormalizedEntropy += visible > 1 ? statistics.Entropy / Math.Log(visible) : 0;
         sums.Max += statistics.Max;
-        sums.Distance += Rows.ExpectedDistance(weights, firstKey - position);
-        sums.First += firstKey == 0 && weights.Length > 0 ? weights[0] : 0;
-        sums.Previous += At(weights, position - 1 - firstKey);
-        sums.Same += At(weights, position - firstKey);
-        sums.Next += At(weights, position + 1 - firstKey);
+        sums.Distance += Rows.ExpectedDistance(weights.Window, weights.FirstKey - position);
+        for (int i = 0; i < weights.GlobalKeys.Length; i++)
+        {
+            sums.Distance += weights.Globals[i] * Math.Abs(weights.GlobalKeys[i] - position);
+        }
+
+        sums.First += weights[0];
+        sums.Previous += weights[position - 1];
+        sums.Same += weights[position];
+        sums.Next += weights[position + 1];
         foreach (int key in separators)
         {
-            sums.Separators += At(weights, key - firstKey);
+            sums.Separators += weights[key];
         }
     }
-
-    private static float At(ReadOnlySpan<float> weights, int index) => (uint)index < (uint)weights.Length ? weights[index] : 0;
 
     private static int[]? CountVisible(AttentionPattern pattern)
     {
@@ -153,17 +149,11 @@ internal struct RowSums
 }
 
 /// <summary>Feeds a layer's profiles. A copy serves one block of rows of one head.</summary>
-internal struct ProfileObserver(ProfileSums? profiles, LongformerState? exceptions, CancellationToken cancellation) : IAttentionObserver
+internal struct ProfileObserver(ProfileSums? profiles, CancellationToken cancellation) : IAttentionObserver
 {
     private RowSums sums;
 
-    public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
-    {
-        if (profiles is not null && (exceptions is null || !exceptions.Contains(query)))
-        {
-            profiles.Row(ref sums, query, firstKey, weights, statistics);
-        }
-    }
+    public void Row(int head, int query, WeightRow weights, RowStatistics statistics) => profiles?.Row(ref sums, query, weights, statistics);
 
     public readonly void Complete(int head)
     {
@@ -178,14 +168,8 @@ internal struct GlobalProfileObserver(ProfileSums? profiles, LongformerState sta
 {
     private RowSums sums;
 
-    public void Row(int head, int query, int firstKey, ReadOnlySpan<float> weights, RowStatistics statistics)
-    {
-        int position = state.Indices[query];
-        if (state.Padding is null || !state.Padding[position])
-        {
-            profiles?.GlobalRow(ref sums, position, weights, statistics);
-        }
-    }
+    public void Row(int head, int query, WeightRow weights, RowStatistics statistics) =>
+        profiles?.GlobalRow(ref sums, state.Indices[query], weights, statistics);
 
     public readonly void Complete(int head)
     {

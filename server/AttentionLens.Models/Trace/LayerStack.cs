@@ -142,13 +142,17 @@ internal sealed class LayerStack : AttentionStack
         Check(layer, head);
         CheckTile(tileRows, tileColumns, tile);
         AttentionLayer data = layers[layer];
-        if (data.Global is null && data.Forced?[head] is null)
-        {
-            AttentionKernel.Tile(data.Pattern, data.QueryRows, data.KeyRows, head, rows, columns, tileRows, tileColumns, pooling, tile, pool);
-        }
-        else
+        if (data.Forced?[head] is not null)
         {
             TileByRow(layer, head, rows, columns, tileRows, tileColumns, pooling, tile);
+            return;
+        }
+
+        AttentionKernel.Tile(data.Pattern, data.QueryRows, data.KeyRows, head, rows, columns, tileRows, tileColumns, pooling, tile, pool);
+        if (data.Global is { } global)
+        {
+            // The pattern has left these rows zero.
+            AddRows(layer, head, global.State.Indices, rows, columns, tileRows, tileColumns, pooling, tile);
         }
     }
 
@@ -178,7 +182,7 @@ internal sealed class LayerStack : AttentionStack
                 data.KeyRows,
                 scratch.Context((long)Queries * width),
                 width,
-                new ProfileObserver(sums, null, CancellationToken.None),
+                new ProfileObserver(sums, CancellationToken.None),
                 pool);
             return sums;
         }
