@@ -74,6 +74,12 @@ internal sealed class Generator(Network network, ModelInfo info, ForwardPass pas
             for (int step = 0; step < room; step++)
             {
                 cancellation.ThrowIfCancellationRequested();
+                if (stack.Rotary is { } rotary && rotary.For(state.Rows) != rotary.For(ids.Count))
+                {
+                    // The text is now so long that all of its tokens turn by other frequencies: what is kept stands for none of them.
+                    state.Rows = 0;
+                }
+
                 Span<float> x = pass.RunText(stack, tokens, [[.. ids]], [null], [state], scratch);
                 Tensor logits = pass.Logits(head, [(x.Length / stack.Hidden) - 1], x, stack.Hidden);
                 int next = Best(logits.Data);

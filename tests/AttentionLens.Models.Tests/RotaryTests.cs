@@ -24,16 +24,146 @@ public sealed class RotaryTests
     [InlineData("""{"rope_type": "yarn", "factor": 40, "mscale": 0.7, "mscale_all_dim": 1.5, "original_max_position_embeddings": 4096}""")]
     [InlineData("""{"rope_type": "yarn", "factor": 8, "attention_factor": 0.9, "truncate": false, "beta_fast": 4, "original_max_position_embeddings": 4096}""")]
     [InlineData("""{"rope_type": "yarn", "factor": 0.5, "beta_fast": 0, "original_max_position_embeddings": 64}""")]
+    [InlineData("""{"rope_type": "longrope", "factor": 4, "original_max_position_embeddings": 60, "short_factor": [1, 1.1, 1.2, 1.5, 2, 2.5, 3, 3], "long_factor": [1, 2, 4, 8, 16, 32, 64, 65]}""")]
+    [InlineData("""{"rope_type": "longrope", "factor": 4, "original_max_position_embeddings": 59, "short_factor": [1, 1.1, 1.2, 1.5, 2, 2.5, 3, 3], "long_factor": [1, 2, 4, 8, 16, 32, 64, 65]}""")]
+    [InlineData("""{"type": "longrope", "original_max_position_embeddings": 16, "short_factor": [1, 1, 1, 1, 1, 1, 1, 1], "long_factor": [1.5, 2, 4, 8, 16, 32, 64, 65]}""")]
+    [InlineData("""{"type": "longrope", "attention_factor": 1.25, "short_factor": [1.5, 2, 4, 8, 16, 32, 64, 65], "long_factor": [1, 1, 1, 1, 1, 1, 1, 1]}""")]
     public void Attention_is_that_of_a_double_precision_reference(string scaling)
     {
-        const int size = 16, heads = 4, keyHeads = 2, hidden = 64;
         using EditableModel edited = new("llama");
         edited.Config["rope_scaling"] = JsonNode.Parse(scaling);
-        int[] ids = [.. Enumerable.Range(0, 60).Select(static i => ((i * 37) + 5) % 120)];
+        Compare(edited, JsonNode.Parse(scaling), 60, turning: 16);
+    }
+
+    /// <summary>Phi-3's own spelling: the original window beside the scaling or left out, earlier names of the type, three quarters of a head that turn.</summary>
+    [Theory]
+    [InlineData("longrope", 1f, 20, 20)]
+    [InlineData("longrope", 1f, 20, 21)]
+    [InlineData("longrope", 0.75f, 20, 21)]
+    [InlineData("su", 0.5f, 20, 30)]
+    [InlineData("yarn", 1f, null, 30)]
+    public void Phi3_is_a_llama_with_fused_maps_and_longrope(string type, float partial, int? original, int tokens)
+    {
+        int turning = (int)(16 * partial);
+        JsonObject scaling = new()
+        {
+            ["type"] = type,
+            ["short_factor"] = new JsonArray([.. Enumerable.Range(0, turning / 2).Select(static i => (JsonNode)(1 + (0.25 * i)))]),
+            ["long_factor"] = new JsonArray([.. Enumerable.Range(0, turning / 2).Select(static i => (JsonNode)(2 + (3.5 * i)))]),
+        };
+        using EditableModel edited = Phi3(scaling, partial, original);
+        scaling["type"] = "longrope";
+        scaling["original_max_position_embeddings"] = original ?? 4096;
+        Compare(edited, JsonNode.Parse(scaling.ToJsonString()), tokens, turning); // parsed, a number may be read as any kind of number
+    }
+
+    /// <summary>The fused maps hold what the llama's own hold: every layer and the logits agree to the bit.</summary>
+    [Fact]
+    public void Phi3_computes_what_the_llama_of_the_same_weights_computes()
+    {
+        using EditableModel fused = Phi3(null, 1, null);
+        using Model phi = fused.Load();
+        using Model llama = Model.Load(Repository.Oracle("llama"));
+        ModelInput input = new() { InputIds = [.. Enumerable.Range(2, 40)] };
+        AttentionTrace expected = llama.Forward(input, Keep.All);
+        AttentionTrace actual = phi.Forward(input, Keep.All);
+        Assert.Equal(expected.Logits!.Data, actual.Logits!.Data); // both have a language head
+        for (int layer = 0; layer <= expected.Stacks[0].Layers; layer++)
+        {
+            Assert.Equal(expected.Stacks[0].HiddenState(layer).ToArray(), actual.Stacks[0].HiddenState(layer).ToArray());
+        }
+    }
+
+    /// <summary>Where a text outgrows the original window every token of it turns otherwise, so that nothing kept of the shorter text may be used.</summary>
+    [Fact]
+    public void A_text_that_outgrows_the_original_window_is_read_anew()
+    {
+        JsonObject scaling = new()
+        {
+            ["type"] = "longrope",
+            ["short_factor"] = new JsonArray([.. Enumerable.Repeat(0, 8).Select(static i => (JsonNode)1)]),
+            ["long_factor"] = new JsonArray([.. Enumerable.Range(0, 8).Select(static i => (JsonNode)(2 + (3.5 * i)))]),
+        };
+        using EditableModel edited = Phi3(scaling, 1, 20);
+        using Model model = edited.Load();
+        int[] prompt = [.. Enumerable.Range(0, 17).Select(static i => ((i * 37) + 5) % 120)];
+        List<int> ids = [.. prompt];
+        Generation generation = model.Generate(new ModelInput { InputIds = prompt }, 8);
+        foreach (int token in generation.Tokens)
+        {
+            Tensor logits = model.Forward(new ModelInput { InputIds = [.. ids] }, Keep.Logits).Logits!; // a language head
+            float[] last = logits.Data[^logits.Shape[^1]..];
+            Assert.Equal(Array.IndexOf(last, last.Max()), token);
+            ids.Add(token);
+        }
+
+        Assert.True(generation.Trace.Stacks[0].Queries > 20, "the text did not outgrow its window");
+        Same(model.Forward(generation.Trace.Input), generation.Trace);
+        foreach ((int before, int after) in new[] { (18, 24), (24, 18), (10, 15), (25, 30) })
+        {
+            AttentionTrace first = model.Forward(new ModelInput { InputIds = [.. ids.Take(before), .. Enumerable.Repeat(7, Math.Max(0, before - ids.Count))] }, Keep.All);
+            ModelInput next = new() { InputIds = [.. ids.Take(after), .. Enumerable.Repeat(7, Math.Max(0, after - ids.Count))] };
+            Same(model.Forward(next, Keep.All), model.Forward(next, first, Keep.All));
+        }
+
+        static void Same(AttentionTrace expected, AttentionTrace actual)
+        {
+            AttentionStack stack = expected.Stacks[0];
+            float[] want = new float[stack.Keys], got = new float[stack.Keys];
+            for (int i = 0; i < stack.Layers * stack.Heads * stack.Queries; i++)
+            {
+                (int layer, int head, int query) = (i / stack.Queries / stack.Heads, i / stack.Queries % stack.Heads, i % stack.Queries);
+                stack.Row(layer, head, query, want);
+                actual.Stacks[0].Row(layer, head, query, got);
+                for (int key = 0; key < want.Length; key++)
+                {
+                    Assert.Equal(want[key], got[key], (float)Tolerance);
+                }
+            }
+        }
+    }
+
+    /// <summary>The llama fixture in Phi-3's layout.</summary>
+    private static EditableModel Phi3(JsonObject? scaling, float partial, int? original)
+    {
+        EditableModel edited = new("llama");
+        edited.Config["model_type"] = "phi3";
+        edited.Config["architectures"] = new JsonArray("Phi3ForCausalLM");
+        edited.Config["rope_scaling"] = scaling?.DeepClone();
+        edited.Config["partial_rotary_factor"] = partial;
+        if (original is { } window)
+        {
+            edited.Config["original_max_position_embeddings"] = window;
+        }
+
+        for (int layer = 0; edited.Tensors.ContainsKey($"model.layers.{layer}.input_layernorm.weight"); layer++)
+        {
+            Fuse($"model.layers.{layer}.self_attn.", "qkv_proj", "q_proj", "k_proj", "v_proj");
+            Fuse($"model.layers.{layer}.mlp.", "gate_up_proj", "gate_proj", "up_proj");
+        }
+
+        return edited;
+
+        void Fuse(string prefix, string name, params string[] parts)
+        {
+            (string Type, int[] Shape, byte[] Data)[] tensors = [.. parts.Select(part => edited.Tensors[$"{prefix}{part}.weight"])];
+            edited.Tensors[$"{prefix}{name}.weight"] = (tensors[0].Type, [tensors.Sum(static t => t.Shape[0]), tensors[0].Shape[1]], [.. tensors.SelectMany(static t => t.Data)]);
+            foreach (string part in parts)
+            {
+                edited.Tensors.Remove($"{prefix}{part}.weight");
+            }
+        }
+    }
+
+    /// <summary>The first layer's attention against double precision from the raw tensors.</summary>
+    private static void Compare(EditableModel edited, JsonNode? scaling, int tokens, int turning)
+    {
+        const int size = 16, heads = 4, keyHeads = 2, hidden = 64;
+        int[] ids = [.. Enumerable.Range(0, tokens).Select(static i => ((i * 37) + 5) % 120)];
         using Model model = edited.Load();
         AttentionStack stack = model.Forward(new ModelInput { InputIds = ids }).Stacks[0];
 
-        (double[] frequencies, double growth) = Frequencies(JsonNode.Parse(scaling));
+        (double[] frequencies, double growth) = Frequencies(scaling, dimensions: turning, tokens: tokens);
         double[] norm = Read(edited, "model.layers.0.input_layernorm.weight");
         double[] table = Read(edited, "model.embed_tokens.weight");
         double[][] x = [.. ids.Select(id =>
@@ -61,17 +191,22 @@ public sealed class RotaryTests
 
         double[][] Turned(string projection, int count)
         {
-            double[] weight = Read(edited, $"model.layers.0.self_attn.{projection}.weight");
+            bool fused = edited.Tensors.ContainsKey("model.layers.0.self_attn.qkv_proj.weight");
+            double[] weight = Read(edited, $"model.layers.0.self_attn.{(fused ? "qkv_proj" : projection)}.weight");
+            weight = fused ? weight[(projection == "q_proj" ? 0 : heads * size * hidden)..] : weight;
             return [.. x.Select((row, position) =>
             {
                 double[] flat = [.. Enumerable.Range(0, count * size).Select(o => Enumerable.Range(0, hidden).Sum(i => weight[(o * hidden) + i] * row[i]))];
-                double[] turned = new double[flat.Length];
+                double[] turned = [.. flat];
                 for (int o = 0; o < flat.Length; o++)
                 {
                     int within = o % size;
-                    double partner = within < size / 2 ? -flat[o + (size / 2)] : flat[o - (size / 2)];
-                    double angle = position * frequencies[within % (size / 2)];
-                    turned[o] = growth * ((flat[o] * Math.Cos(angle)) + (partner * Math.Sin(angle)));
+                    if (within < turning)
+                    {
+                        double partner = within < turning / 2 ? -flat[o + (turning / 2)] : flat[o - (turning / 2)];
+                        double angle = position * frequencies[within % (turning / 2)];
+                        turned[o] = growth * ((flat[o] * Math.Cos(angle)) + (partner * Math.Sin(angle)));
+                    }
                 }
 
                 return turned;
@@ -80,7 +215,11 @@ public sealed class RotaryTests
     }
 
     [Theory]
-    [InlineData("""{"rope_type": "longrope", "factor": 4, "short_factor": [1], "long_factor": [1]}""", "rope type 'longrope' is not supported")]
+    [InlineData("""{"rope_type": "su", "factor": 4}""", "rope type 'su' is not supported")]
+    [InlineData("""{"rope_type": "longrope", "factor": 4, "short_factor": [1], "long_factor": [1]}""", "has 1 factors for 8 frequencies")]
+    [InlineData("""{"rope_type": "longrope", "factor": 4, "short_factor": [1, 1, 1, 1, 1, 1, 1, 1]}""", "has 0 factors for 8 frequencies")]
+    [InlineData("""{"rope_type": "longrope", "factor": 4, "short_factor": [1, 1, 1, 1, 1, 1, 1, 1], "long_factor": [1, 1, 1, 1, 1, 1, 1, 0]}""", "or one that is not positive")]
+    [InlineData("""{"rope_type": "longrope", "original_max_position_embeddings": 1, "short_factor": [1], "long_factor": [1]}""", "original_max_position_embeddings above 1")]
     [InlineData("""{"rope_type": "yarn", "factor": -1}""", "must be above 0")]
     [InlineData("""{"rope_type": "yarn", "beta_fast": -1}""", "must be above 0")]
     [InlineData("""{"rope_type": "linear"}""", "rope_scaling lacks factor")]
@@ -103,7 +242,7 @@ public sealed class RotaryTests
     private static double[] Read(EditableModel model, string name) =>
         [.. MemoryMarshal.Cast<byte, float>(model.Tensors[name].Data).ToArray().Select(static value => (double)value)];
 
-    private static (double[] Frequencies, double Growth) Frequencies(JsonNode? scaling, double theta = 10000, int dimensions = 16)
+    private static (double[] Frequencies, double Growth) Frequencies(JsonNode? scaling, double theta = 10000, int dimensions = 16, int tokens = 60)
     {
         const int window = 64;
         double[] plain = [.. Enumerable.Range(0, dimensions / 2).Select(i => 1 / Math.Pow(theta, 2.0 * i / dimensions))];
@@ -125,6 +264,9 @@ public sealed class RotaryTests
                     double kept = Math.Clamp((turns - 1) / (4 - 1), 0, 1);
                     return (kept * f) + ((1 - kept) * f / factor);
                 })], 1);
+            case "longrope":
+                double[] factors = [.. scaling[tokens > original ? "long_factor" : "short_factor"]!.AsArray().Select(static f => (double)f!)];
+                return ([.. plain.Select((f, i) => f / factors[i])], (double?)scaling["attention_factor"] ?? (factor > 1 ? Math.Sqrt(1 + Math.Log(factor, original)) : 1));
             case "yarn":
                 double fast = (double?)scaling["beta_fast"] is { } b and not 0 ? b : 32;
                 double slow = (double?)scaling["beta_slow"] is { } s and not 0 ? s : 1;

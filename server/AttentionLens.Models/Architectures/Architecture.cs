@@ -24,6 +24,7 @@ internal static class Architecture
         ["longformer"] = LongformerArchitecture.Read,
         ["marian"] = MarianArchitecture.Read,
         ["mistral"] = LlamaArchitecture.ReadMistral,
+        ["phi3"] = LlamaArchitecture.ReadPhi3,
         ["qwen2"] = LlamaArchitecture.ReadQwen2,
         ["roberta"] = RobertaArchitecture.Read,
         ["t5"] = T5Architecture.Read,

@@ -2,7 +2,7 @@ using AttentionLens.Kernels;
 
 namespace AttentionLens.Models;
 
-/// <summary>LLaMA (Touvron et al. 2023) and the decoders that share its tensor names: Mistral, Qwen 2, Gemma.</summary>
+/// <summary>LLaMA (Touvron et al. 2023) and the decoders that share its tensor names: Mistral, Qwen 2, Gemma, Phi-3.</summary>
 internal static class LlamaArchitecture
 {
     public static Network ReadLlama(ModelConfig config, Weights weights) => Read(config, weights, new Defaults
@@ -75,6 +75,25 @@ internal static class LlamaArchitecture
         });
     }
 
+    /// <summary>Phi-3 and Phi-4 mini (Abdin et al. 2024): queries, keys and values stored as one map, gate and up as another; LongRoPE; part of a head may stay unturned.</summary>
+    public static Network ReadPhi3(ModelConfig config, Weights weights)
+    {
+        int? window = config.OptionalSize("sliding_window");
+        return Read(config, weights, new Defaults
+        {
+            Vocabulary = 32064,
+            Hidden = 3072,
+            Inner = 8192,
+            Layers = 32,
+            Heads = 32,
+            MaxPositions = 4096,
+            EndToken = 32000,
+            Epsilon = 1e-5f,
+            Window = _ => window,
+            IsPhi = true,
+        });
+    }
+
     private static Network Read(ModelConfig config, Weights weights, Defaults defaults)
     {
         // A tied model may store its one matrix under either name.
@@ -86,7 +105,8 @@ internal static class LlamaArchitecture
         int headSize = config.OptionalSize("head_dim") ?? defaults.HeadSize ?? Architecture.HeadSize(hidden, heads);
         int inner = config.Size("intermediate_size", defaults.Inner);
         int vocabulary = config.Size("vocab_size", defaults.Vocabulary);
-        float epsilon = config.Number("rms_norm_eps", 1e-6f);
+        float epsilon = config.Number("rms_norm_eps", defaults.Epsilon);
+        float turning = defaults.IsPhi ? (config.Section("rope_parameters") ?? config).Number("partial_rotary_factor", 1) : 1;
         Activation activation = Architecture.Activation(defaults.Activation ?? config.Text("hidden_act", "silu"));
         if (heads % keyHeads != 0)
         {
@@ -116,27 +136,30 @@ internal static class LlamaArchitecture
                 HeadSize = headSize,
                 Norms = NormPlace.Before,
                 FinalNorm = body.RmsNorm("norm", hidden, epsilon, defaults.NormOffset),
-                Rotary = RotaryPositions.Read(config, config.Number("rope_theta", 10000), headSize, headSize),
+                Rotary = RotaryPositions.Read(config, config.Number("rope_theta", 10000), (int)(headSize * turning), headSize, defaults.IsPhi),
                 Blocks = Architecture.Layers(config.Size("num_hidden_layers", defaults.Layers), i =>
                 {
                     Weights layer = body.Under($"layers.{i}.");
+                    (int queryKey, int value) = ((heads + keyHeads) * headSize, keyHeads * headSize);
+                    Linear[] attention = defaults.IsPhi
+                        ? Fused(layer, "self_attn.qkv_proj", hidden, queryKey, value)
+                        : [layer.Stacked(hidden, ("self_attn.q_proj", heads * headSize), ("self_attn.k_proj", value)), layer.Linear("self_attn.v_proj", value, hidden)];
+                    Linear[] gated = defaults.IsPhi
+                        ? Fused(layer, "mlp.gate_up_proj", hidden, inner, inner)
+                        : [layer.Linear("mlp.gate_proj", inner, hidden), layer.Linear("mlp.up_proj", inner, hidden)];
                     return new Block
                     {
                         Self = new Attention
                         {
-                            Query = layer.Stacked(hidden, ("self_attn.q_proj", heads * headSize), ("self_attn.k_proj", keyHeads * headSize)),
-                            Value = layer.Linear("self_attn.v_proj", keyHeads * headSize, hidden),
+                            Query = attention[0],
+                            Value = attention[1],
                             Output = layer.Linear("self_attn.o_proj", hidden, heads * headSize),
                             Scale = Architecture.Scale(headSize),
                             Before = defaults.Window(i) - 1 ?? int.MaxValue,
                             After = 0,
                         },
                         SelfNorm = layer.RmsNorm("input_layernorm", hidden, epsilon, defaults.NormOffset),
-                        FeedForward = new FeedForward(
-                            layer.Linear("mlp.up_proj", inner, hidden),
-                            layer.Linear("mlp.gate_proj", inner, hidden),
-                            layer.Linear("mlp.down_proj", hidden, inner),
-                            activation),
+                        FeedForward = new FeedForward(gated[1], gated[0], layer.Linear("mlp.down_proj", hidden, inner), activation),
                         FeedForwardNorm = layer.RmsNorm("post_attention_layernorm", hidden, epsilon, defaults.NormOffset),
                     };
                 }),
@@ -144,6 +167,10 @@ internal static class LlamaArchitecture
             Head = Heads.Causal(config, weights, tokens, hidden, tied: config.Flag("tie_word_embeddings", defaults.Tied), "lm_head"),
         };
     }
+
+    /// <summary>Two maps stored one above the other.</summary>
+    private static Linear[] Fused(Weights layer, string name, int inputs, int first, int second) => layer.Split(
+        name, first + second, inputs, transposed: false, [.. Enumerable.Range(0, first)], [.. Enumerable.Range(first, second)]);
 
     private sealed record Defaults
     {
@@ -166,6 +193,11 @@ internal static class LlamaArchitecture
         public required int EndToken { get; init; }
 
         public bool Tied { get; init; }
+
+        public float Epsilon { get; init; } = 1e-6f;
+
+        /// <summary>Fused maps, rotary positions on part of a head, and Phi-3's own words for their scaling.</summary>
+        public bool IsPhi { get; init; }
 
         public float NormOffset { get; init; }
 

@@ -7,7 +7,8 @@ internal static class RotaryPositions
     public const string Factors = "attention-lens-factors";
 
     /// <summary>The base and the scaling: <c>rope_theta</c> and <c>rope_scaling</c>, which transformers 5 writes together as <c>rope_parameters</c>.</summary>
-    public static Rotary Read(ModelConfig config, double theta, int dimensions, int headSize)
+    /// <param name="phi">Phi-3: earlier releases called longrope su or yarn, and its original window is 4,096 where it is not written.</param>
+    public static Rotary Read(ModelConfig config, double theta, int dimensions, int headSize, bool phi = false)
     {
         ModelConfig? parameters = config.Section("rope_parameters");
         theta = parameters?.Number("rope_theta", (float)theta) ?? theta;
@@ -20,6 +21,11 @@ internal static class RotaryPositions
         if ((config.Section("rope_scaling") ?? parameters) is { } scaling)
         {
             string type = scaling.Text("rope_type", scaling.Text("type", "default"));
+            if (type == "longrope" || (phi && type is "su" or "yarn"))
+            {
+                return LongRope(frequencies, scaling, config, OriginalWindow(scaling, config, phi ? 4096 : null));
+            }
+
             if (type == "yarn")
             {
                 return Yarn(theta, dimensions, scaling, config);
@@ -46,8 +52,7 @@ internal static class RotaryPositions
     /// </summary>
     private static Rotary Yarn(double theta, int dimensions, ModelConfig scaling, ModelConfig config)
     {
-        int original = (config.Has("original_max_position_embeddings") ? config : scaling.Has("original_max_position_embeddings") ? scaling : null)?.Size("original_max_position_embeddings")
-            ?? config.Size("max_position_embeddings");
+        int original = OriginalWindow(scaling, config, null);
         double factor = scaling.Has("factor") ? scaling.Double("factor") : (double)config.Size("max_position_embeddings") / original;
         double fast = Given("beta_fast", 32);
         double slow = Given("beta_slow", 1);
@@ -86,6 +91,32 @@ internal static class RotaryPositions
 
         double Growth(double m) => factor <= 1 ? 1 : (0.1 * m * Math.Log(factor)) + 1;
     }
+
+    /// <summary>
+    /// LongRoPE (Ding et al. 2024) as Phi-3 uses it: each pair is slowed down by a factor of its own, of one list for texts within the original window
+    /// and of another for longer ones; queries and keys grow by the attention factor in either case.
+    /// </summary>
+    private static Rotary LongRope(double[] frequencies, ModelConfig scaling, ModelConfig config, int original)
+    {
+        double factor = scaling.Has("factor") ? scaling.Double("factor") : (double)config.Size("max_position_embeddings") / original;
+        if (factor <= 0 || (factor > 1 && original < 2))
+        {
+            throw new ModelException("config.json: of the rope type 'longrope' factor must be above 0 and original_max_position_embeddings above 1.");
+        }
+
+        double growth = scaling.Has("attention_factor") ? scaling.Double("attention_factor")
+            : factor <= 1 ? 1
+            : Math.Sqrt(1 + (Math.Log(factor) / Math.Log(original)));
+        return new Rotary(Divided(frequencies, scaling.Numbers("short_factor")), growth)
+        {
+            Beyond = (original, new Rotary(Divided(frequencies, scaling.Numbers("long_factor")), growth)),
+        };
+    }
+
+    /// <summary>The window before it was stretched: beside the scaling (Phi-3), in it, else all there is.</summary>
+    private static int OriginalWindow(ModelConfig scaling, ModelConfig config, int? fallback) =>
+        (config.Has("original_max_position_embeddings") ? config : scaling.Has("original_max_position_embeddings") ? scaling : null)?.Size("original_max_position_embeddings")
+            ?? fallback ?? config.Size("max_position_embeddings");
 
     private static double[] Divided(double[] frequencies, IReadOnlyList<double> factors) =>
         factors.Count == frequencies.Length && factors.All(static factor => factor > 0)

@@ -165,7 +165,7 @@ internal sealed class BlockBackward(StackDescription stack, BlockTape tape, int 
             Span<float> row = both.AsSpan(i * (width + keyWidth), width + keyWidth);
             toQueries.AsSpan(i * width, width).CopyTo(row);
             toKeys.AsSpan(i * keyWidth, keyWidth).CopyTo(row[width..]);
-            stack.Rotary?.Apply(row, 1, stack.Heads + stack.KeyHeads, size, i, back: true);
+            stack.Rotary?.For(rows).Apply(row, 1, stack.Heads + stack.KeyHeads, size, i, back: true);
         }
 
         transposed.AddProduct(attention.Maps.Query, both, result, pool);

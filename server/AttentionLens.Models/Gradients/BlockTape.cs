@@ -95,7 +95,7 @@ internal sealed class BlockTape
         for (int i = 0; i < rows; i++)
         {
             Span<float> row = both.AsSpan(i * (width + keyWidth), width + keyWidth);
-            stack.Rotary?.Apply(row, 1, stack.Heads + stack.KeyHeads, stack.HeadSize, i);
+            stack.Rotary?.For(rows).Apply(row, 1, stack.Heads + stack.KeyHeads, stack.HeadSize, i);
             row[..width].CopyTo(queries.AsSpan(i * width));
             row[width..].CopyTo(keys.AsSpan(i * keyWidth));
         }

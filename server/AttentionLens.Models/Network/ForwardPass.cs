@@ -86,6 +86,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
             || previous.Input.Interventions is not null
             || previous.Input.AttentionMask is not null
             || previous.Stacks[0] is not LayerStack { HasValues: true }
+            || network.Text!.Rotary is { } rotary && rotary.For(input.InputIds.Length) != rotary.For(previous.Input.InputIds.Length) // Kind says so
             || (KeepHidden && previous.Stacks[0].HiddenStates == 0))
         {
             return 0;

@@ -5,12 +5,18 @@ namespace AttentionLens.Models;
 /// <summary>
 /// Rotary positions in Hugging Face's rotate-half layout: dimension i of the first half turns with dimension i of the second half of the first
 /// 2 * Frequencies.Length dimensions of each head; the rest stays. Angles are computed in double: float32 angles lose 1e-4 at position 4,000.
-/// What turns may also grow (YaRN).
+/// What turns may also grow (YaRN), and long texts may turn by other frequencies than short ones (LongRoPE).
 /// </summary>
 internal sealed class Rotary(double[] frequencies, double growth = 1)
 {
     private readonly Lock growing = new();
     private volatile Angles table = new([], []);
+
+    /// <summary>The longest text that turns by these frequencies, and how longer ones turn.</summary>
+    public (int Tokens, Rotary Rotary)? Beyond { get; init; }
+
+    /// <summary>What a text of so many tokens turns by, every token of it.</summary>
+    public Rotary For(int tokens) => Beyond is { } beyond && tokens > beyond.Tokens ? beyond.Rotary : this;
 
     /// <summary>Pairs that turn.</summary>
     public int Half => frequencies.Length;

@@ -134,7 +134,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
             Span<float> kept = single.QueryKey[layer].AsSpan(position * width, count * width);
             Apply(attention.Query, input, count, Activation.None, kept, pool);
             Apply(attention.Value, input, count, Activation.None, Values(single, layer, rows).Slice(first * valueWidth, count * valueWidth), pool);
-            stack.Rotary?.Apply(kept, count, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
+            stack.Rotary?.For(single.Rows + rows).Apply(kept, count, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
             return;
         }
 
@@ -153,7 +153,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 int position = sequence.Rows + from - row;
                 Span<float> kept = sequence.QueryKey[layer].AsSpan(position * width, share * width);
                 projected.Slice((from - first) * width, share * width).CopyTo(kept);
-                stack.Rotary?.Apply(kept, share, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
+                stack.Rotary?.For(sequence.Rows + counts[i]).Apply(kept, share, stack.Heads + stack.KeyHeads, stack.HeadSize, position);
                 if (sequence.Values is { } own)
                 {
                     values.Slice((from - first) * valueWidth, share * valueWidth).CopyTo(own[layer].AsSpan(position * valueWidth));
