@@ -33,18 +33,9 @@ before(async () => {
       'letters/second.txt': 'Nothing is labelled here.\n',
     },
   });
-  await editor.openFile('first.txt');
+  await editor.openFile('letters/first.txt');
 });
 after(() => editor?.close());
-
-/** By its whole name: the sidecar of a document begins with the same words. */
-async function open(name, { page } = editor) {
-  await page.keyboard.press('Control+p');
-  await page.locator('.quick-input-widget input').first().fill(`letters/${name}`);
-  const exact = page.locator('.label-name', { hasText: new RegExp(`^${name.replace('.', '\\.')}$`) });
-  await page.locator('.quick-input-list .monaco-list-row').filter({ has: exact }).first().click();
-  await page.locator(`.tab.active[data-resource-name="${name}"]`).waitFor();
-}
 
 /** Types a path into the open file dialog and takes it. */
 async function choose(target) {
@@ -242,7 +233,7 @@ test('labels stay on their words through heavy edits, the save and a reload of t
 
   await editor.page.reload();
   await editor.page.locator('.explorer-viewlet .monaco-list-row', { hasText: 'coreference.txt' }).waitFor();
-  await open('first.txt');
+  await editor.openFile('letters/first.txt');
   await eventually(framed, words, 'the same labels after the reload');
 });
 
@@ -265,6 +256,7 @@ test('a relation is made by keyboard, with the heads that look there beside the 
 });
 
 test('an approved document makes way for the next, in label mode', async () => {
+  await labelMode('LABEL').waitFor();
   await keys('d');
   await editor.page.locator('.tab.active[data-resource-name="second.txt"]').waitFor();
   await labelMode('LABEL').waitFor();
@@ -272,7 +264,7 @@ test('an approved document makes way for the next, in label mode', async () => {
   assert((await sidecar()).some(({ type }) => type === 'approval'));
   await keys('Escape');
   await labelMode('').waitFor({ state: 'hidden' });
-  await open('first.txt');
+  await editor.openFile('letters/first.txt');
   // Left behind in label mode it would be read-only still.
   await eventually(framed, words, 'the labels of the first document');
 });
@@ -328,7 +320,7 @@ test('two windows on one document do not overwrite each other', async () => {
   const url = process.env.ATTENTIONLENS_WORKBENCH;
   const second = await openWindow(`${url}/?folder=${encodeURIComponent(editor.workspace)}`);
   try {
-    await open('first.txt', second);
+    await second.openFile('letters/first.txt');
     await second.until(
       () => framed(second),
       seen => seen.length === words.length,

@@ -1,7 +1,7 @@
 // npm test in this folder: starts one workbench with dist/attention-lens.vsix in it, runs *.test.mjs against it, stops it.
 // npm test -- attention heatmap: only the files with these words in their names.
 
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runNodeTests, selectTests } from '../../scripts/lib/node-tests.mjs';
@@ -23,8 +23,11 @@ await main(async () => {
       ATTENTIONLENS_WORKBENCH: workbench.url,
       ATTENTIONLENS_WORKBENCH_STATE: workbench.state,
     });
-    if (process.exitCode !== 0) console.error(workbench.log);
   } finally {
-    await workbench.stop({ keepLogs: path.join(out, 'e2e/logs') });
+    const logs = path.join(out, 'e2e/logs');
+    const { log } = workbench;
+    await workbench.stop({ keepLogs: logs });
+    await writeFile(path.join(logs, 'workbench.log'), log);
+    if (process.exitCode !== 0) console.error(`Pictures of failures are in ${path.dirname(logs)}, logs in ${logs}.`);
   }
 });

@@ -82,12 +82,23 @@ export class Editor {
     this.closeWindow = closeWindow;
   }
 
-  /** Opens a file of the workspace by name, and waits for its text. */
+  /** Opens a file of the workspace by name or path, and waits for its text. */
   async openFile(name) {
-    await this.page.keyboard.press('Control+p');
-    await this.page.locator('.quick-input-widget input').first().fill(name);
-    await this.pick(path.basename(name));
-    await this.page.locator(`.tab.active[data-resource-name="${path.basename(name)}"]`).waitFor();
+    const base = path.basename(name);
+    const tab = this.page.locator(`.tab.active[data-resource-name="${base}"]`);
+    // What was opened lately is listed at once, and what a search finds comes in between later: a click may land on a
+    // neighbour, and then the user tries again.
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press('Control+p');
+      await this.page.locator('.quick-input-widget input').first().fill(name);
+      await this.pick(base);
+      try {
+        await tab.waitFor({ timeout: attempt < 3 ? 8000 : shortPatience });
+        break;
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
     // Attached, not visible: the line of an empty file has no width.
     await this.page.locator('.editor-instance .view-lines .view-line').first().waitFor({ state: 'attached' });
   }
@@ -99,11 +110,21 @@ export class Editor {
     await this.pick(title);
   }
 
-  /** Chooses the entry with this text in the open quick pick. */
+  /** Chooses the entry with this text in the open quick pick: the one of this very name before those that contain it. */
   async pick(text) {
-    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
-    await row.waitFor();
-    await row.click();
+    const list = this.page.locator('.quick-input-list');
+    const rows = list.locator('.monaco-list-row');
+    const some = rows.filter({ hasText: text });
+    await some.first().waitFor();
+    // Entries that still come in move the others.
+    for (let last = ''; ; ) {
+      const now = await list.innerText();
+      if (now === last) break;
+      last = now;
+      await this.page.waitForTimeout(250);
+    }
+    const exact = rows.filter({ has: this.page.locator('.label-name').getByText(text, { exact: true }) });
+    await ((await exact.count()) > 0 ? exact : some).first().click();
   }
 
   /**
