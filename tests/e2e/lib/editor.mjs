@@ -127,11 +127,21 @@ export class Editor {
     await ((await exact.count()) > 0 ? exact : some).first().click();
   }
 
+  /** Where a text stands on the screen, once it stands still: a panel that opens beside it makes its lines wrap anew. */
+  async rectangle(text, occurrence = 0) {
+    for (let last; ; ) {
+      const now = await this.rectangleNow(text, occurrence);
+      if (JSON.stringify(now) === JSON.stringify(last)) return now;
+      last = now;
+      await this.page.waitForTimeout(100);
+    }
+  }
+
   /**
-   * Where a text stands on the screen. Monaco renders a line of plain text as one span with U+00A0 for spaces, so a
+   * Where a text stands at this moment. Monaco renders a line of plain text as one span with U+00A0 for spaces, so a
    * locator cannot find a word: a DOM range can.
    */
-  async rectangle(text, occurrence = 0) {
+  async rectangleNow(text, occurrence) {
     const handle = await this.page.waitForFunction(
       ([text, occurrence]) => {
         const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')].sort(
