@@ -49,17 +49,17 @@ export async function readJunit(file) {
 
 /** A failed test in a few lines: a build machine may keep no more than the end of the output. */
 function describe(name, message = '') {
-  const lines = unescape(message)
+  const lines = unescaped(message)
     .split('\n')
     .filter(line => line.trim() !== '');
-  return [unescape(name), ...lines.slice(0, 12).map(line => `    ${line.trim().slice(0, 300)}`)].join('\n');
+  return [unescaped(name), ...lines.slice(0, 12).map(line => `    ${line.trim().slice(0, 300)}`)].join('\n');
 }
 
 function attribute(attributes, name) {
   return new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? '';
 }
 
-function unescape(xml) {
+function unescaped(xml) {
   const named = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
   return xml
     .replace(/&#(x?)([0-9a-f]+);/gi, (_, hex, digits) => String.fromCodePoint(Number.parseInt(digits, hex ? 16 : 10)))
