@@ -224,6 +224,7 @@ export const isView = (value: unknown): value is ViewChoice =>
   isObject(value) &&
   (value.layer === 'auto' || isPick(value.layer)) &&
   isPick(value.head) &&
+  isTextOrAbsent(value.heads) &&
   (value.stack === undefined || isOneOf(value.stack, ['encoder', 'decoder', 'cross', 'vision'])) &&
   isTextOrAbsent(value.method) &&
   isTextOrAbsent(value.output) &&

@@ -63,7 +63,38 @@ export interface View {
   /** "Why the output rather than this." */
   readonly contrast?: string;
   readonly changes?: Changes;
+  /** Some heads as one, such as "3.5,4.*,6-8.2"; layer and head are then "mean" and do not count. */
+  readonly heads?: string;
 }
+
+const isSpan = (text: string | undefined, count: number): boolean => {
+  const numbers = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text ?? '');
+  if (!numbers) return text === '*';
+  const [first, last] = [Number(numbers[1]), Number(numbers[2] ?? numbers[1])];
+  return first <= last && last < count;
+};
+
+/** Whether a text is a set of heads (of a model of that shape): LAYER.HEAD with commas between, each side a number, a range, or "*". */
+export const isHeadSet = (
+  text: string,
+  layers = Number.POSITIVE_INFINITY,
+  heads = Number.POSITIVE_INFINITY,
+): boolean => {
+  const terms = text.split(/[ ,]+/).filter(term => term !== '');
+  return (
+    terms.length > 0 &&
+    terms.every(term => {
+      const [layer, head, ...rest] = term.split('.');
+      return rest.length === 0 && isSpan(layer, layers) && isSpan(head, heads);
+    })
+  );
+};
+
+/** The view of other layers or heads; those that were chosen as a set are no longer. */
+export const withHead = <T extends Partial<ViewChoice>>(
+  { heads: _, ...kept }: T,
+  chosen: { readonly layer: ViewChoice['layer']; readonly head: Pick; readonly heads?: string },
+) => ({ ...kept, ...chosen });
 
 export type HeadEffect = 'zero' | 'uniform' | 'mean';
 
@@ -506,6 +537,7 @@ export const isDrawable = (status: Status): boolean => status === 'ok' || status
 export const sameView = (a: ViewChoice, b: ViewChoice): boolean =>
   a.layer === b.layer &&
   a.head === b.head &&
+  a.heads === b.heads &&
   a.stack === b.stack &&
   a.method === b.method &&
   a.output === b.output &&

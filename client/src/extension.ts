@@ -88,7 +88,7 @@ export function activate(context: vscode.ExtensionContext): void {
       if (event.affectsConfiguration('attentionLens.server.path')) {
         if (server.isRunning) await server.restart().catch(tell);
       } else if (event.affectsConfiguration('attentionLens')) {
-        if (event.affectsConfiguration('attentionLens.layer') || event.affectsConfiguration('attentionLens.head')) {
+        if (['layer', 'head', 'heads'].some(name => event.affectsConfiguration(`attentionLens.${name}`))) {
           view.set(configuredView());
         }
         await server.configure();

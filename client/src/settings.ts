@@ -9,6 +9,8 @@ export interface ServerSettings {
   readonly model: string;
   readonly layer: Pick | 'auto';
   readonly head: Pick;
+  /** Some heads as one; empty = none. */
+  readonly heads: string;
   readonly specialTokens: 'hide' | 'show' | 'renormalize';
   readonly segment: 'paragraph' | 'sentence' | 'line';
   /** 0: as many as the machine offers. */
@@ -32,16 +34,19 @@ export type HoverWhen = 'shown' | 'always' | 'never';
 
 const get = <T>(key: string, fallback: T): T => vscode.workspace.getConfiguration(section).get<T>(key, fallback);
 
-export const configuredView = (): ViewChoice => ({
-  layer: get<Pick | 'auto'>('layer', 'auto'),
-  head: get<Pick>('head', 'mean'),
-});
+export const configuredView = (): ViewChoice => {
+  const heads = get('heads', '').trim();
+  return heads
+    ? { layer: 'mean', head: 'mean', heads }
+    : { layer: get<Pick | 'auto'>('layer', 'auto'), head: get<Pick>('head', 'mean') };
+};
 
 /** The view that is shown now replaces the configured one, so that hovers speak of the same head as the tints. */
 export const serverSettings = (view: ViewChoice): ServerSettings => ({
   model: get('model', ''),
   layer: view.layer,
   head: view.head,
+  heads: view.heads ?? '',
   specialTokens: get<ServerSettings['specialTokens']>('specialTokens', 'hide'),
   segment: get<ServerSettings['segment']>('segment', 'paragraph'),
   threads: get('threads', 0),

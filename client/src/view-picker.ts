@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { type ModelSummary, type Pick, type Stack, sameView, type ViewChoice } from '../shared/protocol.js';
+import { isHeadSet, type ModelSummary, type Pick, type Stack, sameView, type ViewChoice } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
 import { stackLabel, viewLabel } from './view-words.js';
 
@@ -52,16 +52,36 @@ export function viewItems(model: ModelSummary, kept: Partial<ViewChoice> = {}): 
   return items;
 }
 
+/** What is typed, where it is a set of heads: their mean. The filter of the list must not hide it. */
+export function headSetItem(text: string, kept: Partial<ViewChoice>): ViewItem | null {
+  if (!isHeadSet(text)) return null;
+  const view: ViewChoice = { ...kept, layer: 'mean', head: 'mean', heads: text.trim() };
+  return { label: viewLabel(view), description: vscode.l10n.t('several heads as one'), alwaysShow: true, view };
+}
+
 /** A quick pick that shows each view while it is gone through, and goes back on Escape. */
 export function pickView(model: ModelSummary, current: CurrentView): Promise<void> {
   const before = current.value;
   const picker = vscode.window.createQuickPick<ViewItem>();
   picker.title = vscode.l10n.t('Layer and head of {0}', model.name);
-  picker.placeholder = vscode.l10n.t('Type numbers, such as 3 5, or go through the list to see each one');
-  const { layer: _, head: __, stack: ___, ...kept } = before;
-  picker.items = viewItems(model, kept);
+  picker.placeholder = vscode.l10n.t(
+    'Type numbers, such as 3 5, several heads, such as 3.5,4.*,6-8.2, or go through the list',
+  );
+  const { layer: _, head: __, heads, stack: ___, ...kept } = before;
+  const listed = viewItems(model, kept);
+  const offer = (text: string) => headSetItem(text, before.stack ? { ...kept, stack: before.stack } : kept);
+  const shown = offer(heads ?? '');
+  picker.items = shown ? [shown, ...listed] : listed;
   const active = picker.items.find(item => item.view && sameView(item.view, before));
   if (active) picker.activeItems = [active];
+  let isOffered = shown !== null;
+  picker.onDidChangeValue(text => {
+    const typed = offer(text);
+    if (!typed && !isOffered) return;
+    isOffered = typed !== null;
+    picker.items = typed ? [typed, ...listed] : listed;
+    if (typed) picker.activeItems = [typed];
+  });
   return new Promise(resolve => {
     let accepted = false;
     let isMoved = false;

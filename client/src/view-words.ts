@@ -8,10 +8,12 @@ export const viewLabel = (choice: ViewChoice, resolved?: View): string => {
     return resolved ? `${viewLabel(choice.method ? resolved : withoutMethod(resolved))} · ${clearest}` : clearest;
   }
   const view: View = { ...choice, layer: choice.layer };
-  const parts = [
-    view.layer === 'mean' ? vscode.l10n.t('mean of layers') : vscode.l10n.t('layer {0}', view.layer),
-    view.head === 'mean' ? vscode.l10n.t('mean of heads') : vscode.l10n.t('head {0}', view.head),
-  ];
+  const parts = view.heads
+    ? [vscode.l10n.t('heads {0}', view.heads)]
+    : [
+        view.layer === 'mean' ? vscode.l10n.t('mean of layers') : vscode.l10n.t('layer {0}', view.layer),
+        view.head === 'mean' ? vscode.l10n.t('mean of heads') : vscode.l10n.t('head {0}', view.head),
+      ];
   if (view.stack && view.stack !== 'encoder') parts.unshift(stackLabel(view.stack));
   if (view.method) parts.push(view.method);
   if (view.changes) parts.push(vscode.l10n.t('changed'));

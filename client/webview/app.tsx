@@ -9,7 +9,17 @@ import {
   type ToPanel,
   tabs,
 } from '../shared/panel.js';
-import type { ExportFormat, Position, StackInfo, Token, TokensResult, View, ViewChoice } from '../shared/protocol.js';
+import {
+  type ExportFormat,
+  isHeadSet,
+  type Position,
+  type StackInfo,
+  type Token,
+  type TokensResult,
+  type View,
+  type ViewChoice,
+  withHead,
+} from '../shared/protocol.js';
 import { axesOf } from './axes.js';
 import { copyPicture } from './clipboard.js';
 import type { Exporter } from './export.js';
@@ -293,8 +303,9 @@ function tabsFor(result: TokensResult | null): readonly Tab[] {
 
 /** The view as the stack has it: another stack, or another model, may have fewer layers and heads. */
 function fitting(view: View, { kind, layers, heads }: StackInfo, isOneOfSeveral: boolean): View {
+  const isThere = view.heads === undefined || isHeadSet(view.heads, layers, heads);
   return {
-    ...view,
+    ...(isThere ? view : withHead(view, view)),
     ...(isOneOfSeveral ? { stack: kind } : {}),
     layer: view.layer === 'mean' || view.layer < layers ? view.layer : 'mean',
     head: view.head === 'mean' || view.head < heads ? view.head : 'mean',

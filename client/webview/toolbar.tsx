@@ -1,4 +1,6 @@
 import type { ComponentChildren } from 'preact';
+import { type View, withHead } from '../shared/protocol.js';
+import { HeadSetField } from './head-set-field.js';
 import { usePanel } from './panel-context.js';
 import { picks, Select, scales, Toggle } from './select.js';
 import { t } from './strings.js';
@@ -26,10 +28,18 @@ export function Toolbar({ picks: wanted, hasScale = true, hasStack = true, hasTa
           value={stack.kind}
           options={stacks.map(({ kind }) => [kind, t(kind)])}
           // Another stack has other heads under the same numbers.
-          onChange={kind => setView({ ...view, layer: 'auto', head: 'mean', stack: kind })}
+          onChange={kind => setView({ ...withHead(view, { layer: 'auto', head: 'mean' }), stack: kind })}
         />
       )}
-      {wanted.includes('layer') && (
+      {view.heads !== undefined && wanted.length > 0 && (
+        <HeadSetField
+          value={view.heads}
+          layers={stack.layers}
+          heads={stack.heads}
+          onChange={heads => setView({ ...view, heads })}
+        />
+      )}
+      {view.heads === undefined && wanted.includes('layer') && (
         <Select
           label={t('layer')}
           value={view.layer}
@@ -37,12 +47,22 @@ export function Toolbar({ picks: wanted, hasScale = true, hasStack = true, hasTa
           onChange={layer => setView({ ...view, layer })}
         />
       )}
-      {wanted.includes('head') && (
+      {view.heads === undefined && wanted.includes('head') && (
         <Select
           label={t('head')}
           value={view.head}
           options={picks(stack.heads)}
           onChange={head => setView({ ...view, head })}
+        />
+      )}
+      {wanted.length > 1 && (
+        <Toggle
+          icon="checklist"
+          label={t('severalHeads')}
+          isOn={view.heads !== undefined}
+          onToggle={() =>
+            setView(view.heads === undefined ? asSet(view) : withHead(view, { layer: 'auto', head: 'mean' }))
+          }
         />
       )}
       {children}
@@ -60,3 +80,11 @@ export function Toolbar({ picks: wanted, hasScale = true, hasStack = true, hasTa
     </div>
   );
 }
+
+/** What is shown, written as a set to be added to. */
+const asSet = (view: View): View => ({
+  ...view,
+  layer: 'mean',
+  head: 'mean',
+  heads: `${view.layer === 'mean' ? '*' : view.layer}.${view.head === 'mean' ? '*' : view.head}`,
+});

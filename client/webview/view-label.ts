@@ -5,8 +5,12 @@ import { t } from './strings.js';
 export const viewLabel = (view: View): string =>
   [
     ...(view.stack && view.stack !== 'encoder' ? [t(view.stack)] : []),
-    view.layer === 'mean' ? t('meanOfLayers') : t('layerNumber', view.layer),
-    view.head === 'mean' ? t('meanOfHeads') : t('headNumber', view.head),
+    ...(view.heads
+      ? [t('headSet', view.heads)]
+      : [
+          view.layer === 'mean' ? t('meanOfLayers') : t('layerNumber', view.layer),
+          view.head === 'mean' ? t('meanOfHeads') : t('headNumber', view.head),
+        ]),
     ...(view.method ? [view.method] : []),
     ...(view.changes ? [t('changed')] : []),
   ].join(' · ');

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Numerics.Tensors;
 using AttentionLens.Models;
 
 namespace AttentionLens.Analysis;
@@ -41,6 +43,28 @@ public abstract class AttentionView
         }
     }
 
+    /// <summary>The weights of a selection as a view of one layer and one head: of several heads their mean.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There are fewer layers or heads.</exception>
+    public virtual AttentionView Join(HeadSelection selection) => new JoinedView(this, Selected(selection), isMax: false);
+
+    /// <summary>The matrices that a selection names. Where heads or layers have been joined, every one named means the joined one.</summary>
+    protected IReadOnlyList<(int Layer, int Head)> Selected(HeadSelection selection)
+    {
+        if (selection.Set is { } set)
+        {
+            return JoinsLayers ? [(0, 0)] : Heads == 1 ? [.. set.LayersOf(Layers).Select(static layer => (layer, 0))] : set.Of(Layers, Heads);
+        }
+
+        var layers = Numbers(JoinsLayers ? 0 : selection.Layer, Layers, nameof(HeadSelection.Layer));
+        var heads = Numbers(Heads == 1 ? 0 : selection.Head, Heads, nameof(HeadSelection.Head));
+        return [.. layers.SelectMany(layer => heads.Select(head => (layer, head)))];
+    }
+
+    private static IEnumerable<int> Numbers(int? one, int count, string name) =>
+        one is not { } index ? Enumerable.Range(0, count)
+        : (uint)index < (uint)count ? [index]
+        : throw new ArgumentOutOfRangeException(name, $"{name} {index} does not exist; the model has {count}, 0 to {count - 1}.");
+
     /// <summary>The softmax weights themselves.</summary>
     public static AttentionView Raw(AttentionStack stack) => new RawView(stack);
 
@@ -63,6 +87,61 @@ public abstract class AttentionView
 
         public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default) =>
             stack.Head(layer, head, weights);
+    }
+}
+
+/// <summary>Several matrices of a view as one: their mean, or cell by cell the largest weight, which finds the one head that looks there.</summary>
+internal sealed class JoinedView(AttentionView inner, IReadOnlyList<(int Layer, int Head)> heads, bool isMax) : AttentionView
+{
+    public override AttentionKind Kind => inner.Kind;
+
+    public override int Layers => 1;
+
+    public override int Heads => 1;
+
+    public override int Queries => inner.Queries;
+
+    public override int Keys => inner.Keys;
+
+    public override bool Causal => inner.Causal;
+
+    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default) =>
+        Join(row[..Keys], (matrix, into) => inner.Row(matrix.Layer, matrix.Head, query, into, cancellation), cancellation);
+
+    public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default) =>
+        Join(weights[..(Queries * Keys)], (matrix, into) => inner.Head(matrix.Layer, matrix.Head, into, cancellation), cancellation);
+
+    private delegate void Read((int Layer, int Head) matrix, Span<float> into);
+
+    private void Join(Span<float> weights, Read read, CancellationToken cancellation)
+    {
+        read(heads[0], weights);
+        if (heads.Count == 1)
+        {
+            return;
+        }
+
+        var rented = ArrayPool<float>.Shared.Rent(weights.Length);
+        var part = rented.AsSpan(0, weights.Length);
+        foreach (var matrix in heads.Skip(1))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            read(matrix, part);
+            if (isMax)
+            {
+                TensorPrimitives.Max(weights, part, weights);
+            }
+            else
+            {
+                TensorPrimitives.Add(weights, part, weights);
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(rented);
+        if (!isMax)
+        {
+            TensorPrimitives.Divide(weights, heads.Count, weights);
+        }
     }
 }
 

@@ -71,7 +71,7 @@ public static class Methods
         Keep.Attention, MethodTraits.None, static input => AttentionView.Raw(input.Stack));
 
     public static Method Max { get; } = new(
-        "max", "Strongest head", "The largest weight that any head of the layer gives; rows do not sum to 1.",
+        "max", "Strongest head", "The largest weight that any head of the layer, or of the chosen heads, gives; rows do not sum to 1.",
         Keep.Attention, MethodTraits.None, static input => new MaxView(AttentionView.Raw(input.Stack)));
 
     public static Method Rollout { get; } = new(
@@ -138,7 +138,10 @@ public static class Methods
         new(name, title, summary, Keep.Attention, traits | MethodTraits.JoinsLayers, input => new ExplainedView(Named(name), input)) { Explain = explain };
 }
 
-/// <summary>Cell by cell the largest weight of a layer's heads: [layers][1][queries, keys]. Costs as much as all heads of the layer.</summary>
+/// <summary>
+/// Cell by cell the largest weight of a layer's heads: [layers][1][queries, keys]; of a set of heads the largest of any of them, whatever their layers.
+/// Costs as much as all those heads.
+/// </summary>
 internal sealed class MaxView(AttentionView inner) : AttentionView
 {
     public override AttentionKind Kind => inner.Kind;
@@ -153,6 +156,15 @@ internal sealed class MaxView(AttentionView inner) : AttentionView
 
     public override bool Causal => inner.Causal;
 
+    public override AttentionView Join(HeadSelection selection) => selection.Set is { } set ? Largest(set.Of(inner.Layers, inner.Heads)) : base.Join(selection);
+
     public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default) =>
-        Weights.MaxRow(inner, new HeadSelection(layer, null), query, row);
+        OfLayer(layer).Row(0, 0, query, row, cancellation);
+
+    public override void Head(int layer, int head, Span<float> weights, CancellationToken cancellation = default) =>
+        OfLayer(layer).Head(0, 0, weights, cancellation);
+
+    private JoinedView OfLayer(int layer) => Largest([.. Enumerable.Range(0, inner.Heads).Select(head => (layer, head))]);
+
+    private JoinedView Largest(IReadOnlyList<(int, int)> heads) => new(inner, heads, isMax: true);
 }

@@ -19,6 +19,9 @@ public sealed class SinkView(AttentionView inner, bool[] sinks, SinkHandling han
 
     public override long Bytes => inner.Bytes;
 
+    /// <summary>As everywhere else, several heads are one before anything is hidden.</summary>
+    public override AttentionView Join(HeadSelection selection) => new SinkView(inner.Join(selection), sinks, handling);
+
     public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default)
     {
         inner.Row(layer, head, query, row, cancellation);

@@ -4,10 +4,15 @@ using AttentionLens.Models;
 namespace AttentionLens.Analysis;
 
 /// <summary>Which weights are meant; null is the mean over all layers or all heads.</summary>
-public readonly record struct HeadSelection(int? Layer, int? Head)
+/// <param name="Set">Some heads of any layers; goes before layer and head. Their mean, or what the method says of several heads.</param>
+public readonly record struct HeadSelection(int? Layer, int? Head, HeadSet? Set = null)
 {
+    /// <summary>One matrix of the model, not several as one.</summary>
+    public bool IsOne => this is { Layer: not null, Head: not null, Set: null };
+
     public override string ToString() => (Layer, Head) switch
     {
+        _ when Set is not null => $"heads {Set}",
         (null, null) => "mean of all layers and heads",
         (null, { } head) => $"mean of all layers · head {head}",
         ({ } layer, null) => $"layer {layer} · mean of all heads",
@@ -33,22 +38,21 @@ public static class Weights
     public static void Row(AttentionView view, HeadSelection selection, ReadOnlySpan<int> queries, Span<float> row, CancellationToken cancellation = default)
     {
         row = row[..view.Keys];
-        row.Clear();
-        var part = new float[view.Keys];
-        var heads = Heads(view, selection);
-        foreach (var (layer, head) in heads)
+        var joined = view.Join(selection);
+        joined.Row(0, 0, queries[0], row, cancellation);
+        if (queries.Length == 1)
         {
-            foreach (var query in queries)
-            {
-                view.Row(layer, head, query, part, cancellation);
-                TensorPrimitives.Add(row, part, row);
-            }
+            return;
         }
 
-        if (heads.Count * queries.Length > 1)
+        var part = new float[view.Keys];
+        foreach (var query in queries[1..])
         {
-            TensorPrimitives.Divide(row, heads.Count * queries.Length, row);
+            joined.Row(0, 0, query, part, cancellation);
+            TensorPrimitives.Add(row, part, row);
         }
+
+        TensorPrimitives.Divide(row, queries.Length, row);
     }
 
     /// <summary>Attention received, into received[Keys]: the mean of every column over the queries that can see it.</summary>
@@ -61,21 +65,15 @@ public static class Weights
         received = received[..view.Keys];
         received.Clear();
         var matrix = new float[view.Queries * view.Keys];
-        var heads = Heads(view, selection);
-        foreach (var (layer, head) in heads)
+        Matrix(view, selection, matrix, cancellation);
+        for (var query = 0; query < view.Queries; query++)
         {
-            cancellation.ThrowIfCancellationRequested();
-            view.Head(layer, head, matrix, cancellation);
-            for (var query = 0; query < view.Queries; query++)
-            {
-                TensorPrimitives.Add(received, matrix.AsSpan(query * view.Keys, view.Keys), received);
-            }
+            TensorPrimitives.Add(received, matrix.AsSpan(query * view.Keys, view.Keys), received);
         }
 
         for (var key = 0; key < received.Length; key++)
         {
-            var seen = view.Causal ? Math.Max(1, view.Queries - key) : view.Queries;
-            received[key] /= heads.Count * seen;
+            received[key] /= view.Causal ? Math.Max(1, view.Queries - key) : view.Queries;
         }
     }
 
@@ -89,20 +87,14 @@ public static class Weights
         ArgumentOutOfRangeException.ThrowIfNegative(key);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(key, view.Keys);
         column = column[..view.Queries];
-        column.Clear();
         var row = new float[view.Keys];
-        var heads = Heads(view, selection);
-        foreach (var (layer, head) in heads)
+        var joined = view.Join(selection);
+        for (var query = 0; query < view.Queries; query++)
         {
             cancellation.ThrowIfCancellationRequested();
-            for (var query = 0; query < view.Queries; query++)
-            {
-                view.Row(layer, head, query, row, cancellation);
-                column[query] += row[key];
-            }
+            joined.Row(0, 0, query, row, cancellation);
+            column[query] = row[key];
         }
-
-        TensorPrimitives.Divide(column, heads.Count, column);
     }
 
     /// <inheritdoc cref="Column(AttentionView, HeadSelection, int, Span{float}, CancellationToken)"/>
@@ -113,61 +105,6 @@ public static class Weights
     public static void Matrix(AttentionView view, HeadSelection selection, Span<float> matrix, CancellationToken cancellation = default)
     {
         matrix = matrix[..(view.Queries * view.Keys)];
-        var heads = Heads(view, selection);
-        view.Head(heads[0].Layer, heads[0].Head, matrix, cancellation);
-        if (heads.Count == 1)
-        {
-            return;
-        }
-
-        var part = new float[matrix.Length];
-        foreach (var (layer, head) in heads.Skip(1))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            view.Head(layer, head, part, cancellation);
-            TensorPrimitives.Add(matrix, part, matrix);
-        }
-
-        TensorPrimitives.Divide(matrix, heads.Count, matrix);
-    }
-
-    /// <summary>The largest weight of any head at each cell of one row, into row[Keys]: finds the one head that looks there.</summary>
-    public static void MaxRow(AttentionView view, HeadSelection selection, int query, Span<float> row)
-    {
-        row = row[..view.Keys];
-        row.Clear();
-        var part = new float[view.Keys];
-        foreach (var (layer, head) in Heads(view, selection))
-        {
-            view.Row(layer, head, query, part);
-            TensorPrimitives.Max(row, part, row);
-        }
-    }
-
-    private static List<(int Layer, int Head)> Heads(AttentionView view, HeadSelection selection)
-    {
-        // A method that joins heads has one: every head of the model then means that one.
-        var head = view.Heads == 1 && selection.Head is not null ? 0 : selection.Head;
-        var layer = view.JoinsLayers ? 0 : selection.Layer;
-        Check(layer, view.Layers, nameof(HeadSelection.Layer));
-        Check(head, view.Heads, nameof(HeadSelection.Head));
-        var heads = new List<(int, int)>();
-        for (var l = layer ?? 0; l <= (layer ?? view.Layers - 1); l++)
-        {
-            for (var h = head ?? 0; h <= (head ?? view.Heads - 1); h++)
-            {
-                heads.Add((l, h));
-            }
-        }
-
-        return heads;
-    }
-
-    private static void Check(int? index, int count, string name)
-    {
-        if (index is { } i && (uint)i >= (uint)count)
-        {
-            throw new ArgumentOutOfRangeException(name, $"{name} {i} does not exist; the model has {count}, 0 to {count - 1}.");
-        }
+        view.Join(selection).Head(0, 0, matrix, cancellation);
     }
 }

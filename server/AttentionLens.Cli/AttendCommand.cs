@@ -35,6 +35,7 @@ internal static class AttendCommand
         var outputToken = new Option<string?>("--output-token") { Description = "For methods that explain an output: the word or class; the most likely one when absent.", HelpName = "WORD" };
         var contrast = new Option<string?>("--contrast") { Description = "Explain why the output rather than this one.", HelpName = "WORD" };
         var changes = new ChangeOptions();
+        var several = new HeadOptions();
         special.OneOf(["show", "hide", "renormalize"]);
         method.OneOf([.. Methods.All.Select(m => m.Name)]);
 
@@ -42,6 +43,7 @@ internal static class AttendCommand
         {
             input.Text, input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors, layer, head, method, at, outputToken, contrast, special, format, output,
         };
+        several.AddTo(command);
         changes.AddTo(command);
         command.SetWork((parsed, cancellation) =>
         {
@@ -51,6 +53,12 @@ internal static class AttendCommand
             var analysis = Methods.Named(parsed.GetRequiredValue(method));
             var layers = parsed.GetValue(layer) is { } l ? Parse(l, layer) : analysis.Accumulates && !chosen.IsData ? Selection.Last : whole;
             var heads = parsed.GetValue(head) is { } h ? Parse(h, head) : whole;
+            var set = several.Read(parsed);
+            if (set is not null && (parsed.GetValue(layer) ?? parsed.GetValue(head)) is not null)
+            {
+                throw new UsageException("--heads and --layers choose several heads as one; give no --layer or --head beside them.");
+            }
+
             var path = parsed.GetValue(output);
             if (chosen.IsBinary && path is null && terminal.OutputIsTerminal)
             {
@@ -105,6 +113,7 @@ internal static class AttendCommand
                 Pair = request.Pair,
                 Target = request.Target,
                 Special = handling,
+                Set = set,
             };
             foreach (var stack in stacks)
             {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using AttentionLens.Analysis;
 using AttentionLens.Analysis.Outputs;
 using AttentionLens.Models;
 
@@ -14,7 +15,7 @@ internal sealed class ChangeOptions
 
     public Option<string[]> Heads { get; } = new("--set-head")
     {
-        Description = "Force the attention of a head, by layer and head: 2.0=zero, 2.0=uniform or 2.0=mean; decoder.2.0 and cross.2.0 for those of an encoder-decoder; may be repeated.",
+        Description = "Force the attention of heads: 2.0=zero, 2.*=uniform or 1-3.0,4.5=mean; decoder.2.0 and cross.2.0 for those of an encoder-decoder; may be repeated.",
         HelpName = "L.H=HOW",
         DefaultValueFactory = _ => [],
     };
@@ -43,23 +44,34 @@ internal sealed class ChangeOptions
             ids[Index(Number(name, "--replace"), ids)] = OutputNames.Token(model, word);
         }
 
-        HeadIntervention[] heads = [.. parsed.GetRequiredValue(Heads).Select(text => Head(text, model.Info))];
+        HeadIntervention[] heads = [.. parsed.GetRequiredValue(Heads).SelectMany(text => Forced(text, model.Info))];
         return input with { InputIds = ids, Interventions = heads.Length > 0 ? heads : null };
     }
 
     private static int Index(int index, int[] ids) =>
         (uint)index < (uint)ids.Length ? index : throw new CommandException($"There is no token {index}; there are {ids.Length}, counted from 0.");
 
-    private static HeadIntervention Head(string text, ModelInfo model)
+    private static IEnumerable<HeadIntervention> Forced(string text, ModelInfo model)
     {
         var (name, how) = Parts(text, "--set-head", "2.0=zero");
-        var parts = name.Split('.');
-        var kind = parts.Length == 3 ? parts[0] : model.Kind switch { ModelKind.Decoder => "decoder", ModelKind.Vision => "vision", _ => "encoder" };
-        return parts.Length is 2 or 3
-            && Enum.TryParse(kind, ignoreCase: true, out AttentionKind stack) && Enum.IsDefined(stack)
-            && Enum.TryParse(how, ignoreCase: true, out HeadEffect effect) && Enum.IsDefined(effect) && !char.IsAsciiDigit(how[0])
-            ? new HeadIntervention(stack, Number(parts[^2], "--set-head"), Number(parts[^1], "--set-head"), effect)
-            : throw new UsageException($"--set-head takes LAYER.HEAD=zero, uniform or mean, such as 2.0=zero, not '{text}'.");
+        var kind = model.Kind switch { ModelKind.Decoder => "decoder", ModelKind.Vision => "vision", _ => "encoder" };
+        if (char.IsAsciiLetter(name[0]) && name.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot)
+        {
+            (kind, name) = (name[..dot], name[(dot + 1)..]);
+        }
+
+        if (!Enum.TryParse(kind, ignoreCase: true, out AttentionKind stack) || !Enum.IsDefined(stack)
+            || !Enum.TryParse(how, ignoreCase: true, out HeadEffect effect) || !Enum.IsDefined(effect) || char.IsAsciiDigit(how[0])
+            || !HeadSet.TryParse(name, out var set))
+        {
+            throw new UsageException($"--set-head takes LAYER.HEAD=zero, uniform or mean, such as 2.0=zero, not '{text}'.");
+        }
+
+        var isSecond = (model.Kind, stack) is (ModelKind.EncoderDecoder, AttentionKind.Decoder or AttentionKind.Cross) or (ModelKind.TextVision, AttentionKind.Vision);
+        var (layers, heads) = isSecond ? (model.DecoderLayers, model.DecoderHeads) : (model.Layers, model.Heads);
+        return set.Missing(layers, heads) is { } missing
+            ? throw new CommandException($"{model.Name} has no {missing}.")
+            : set.Of(layers, heads).Select(h => new HeadIntervention(stack, h.Layer, h.Head, effect));
     }
 
     private static (string Name, string Value) Parts(string text, string option, string example) => text.IndexOf('=', StringComparison.Ordinal) is > 0 and var at && at < text.Length - 1

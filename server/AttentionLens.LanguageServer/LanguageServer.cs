@@ -216,7 +216,7 @@ internal sealed class LanguageServer : IDisposable
         state = state with { Settings = ReadSettings(settings) };
         messages.Wanted = state.Settings.ShowMessages;
         annotations.Configure(state.Settings);
-        bool shown = (before.CodeLens, before.Layer, before.Head) != (state.Settings.CodeLens, state.Settings.Layer, state.Settings.Head);
+        bool shown = (before.CodeLens, before.Layer, before.Head, before.Heads) != (state.Settings.CodeLens, state.Settings.Layer, state.Settings.Head, state.Settings.Heads);
         _ = RefreshAsync("workspace/codeLens/refresh", refreshCodeLenses && shown);
         _ = RefreshAsync("workspace/inlayHint/refresh", refreshInlayHints && before != state.Settings);
         _ = RefreshAsync("workspace/diagnostic/refresh", refreshDiagnostics && before.Reader != state.Settings.Reader);

@@ -70,18 +70,6 @@ public sealed class WeightsTests
     }
 
     [Fact]
-    public void MaxRowTakesTheStrongestHeadPerCell()
-    {
-        var view = Views.Random(2, 3, 4, 4);
-        var row = new float[4];
-        Weights.MaxRow(view, new HeadSelection(null, null), 2, row);
-        for (var k = 0; k < 4; k++)
-        {
-            Assert.Equal(Enumerable.Range(0, 6).Max(m => view.At(m / 3, m % 3, 2, k)), row[k]);
-        }
-    }
-
-    [Fact]
     public void AHeadThatDoesNotExistIsNamed()
     {
         var view = Views.Random(2, 3, 4, 4);

@@ -147,6 +147,35 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
     }
 
     [Fact]
+    public void SeveralHeadsAreOneMatrix()
+    {
+        var model = _folder.TextModel();
+        JsonElement Layer(params string[] selection) =>
+            JsonDocument.Parse(Cli.Good(["attend", "the cat sat", "--model", model, "--format", "json", .. selection]).Output)
+                .RootElement.GetProperty("stacks")[0].GetProperty("layers")[0];
+        static float[] Row(JsonElement layer, int head = 0) => [.. layer.GetProperty("heads")[head].GetProperty("rows")[1].EnumerateArray().Select(w => w.GetSingle())];
+
+        float[][] heads = [Row(Layer("--layer", "0"), 1), .. Enumerable.Range(0, 4).Select(h => Row(Layer("--layer", "2"), h))];
+        var some = Layer("--heads", "0.1,2.*");
+        Assert.Equal(("heads", "0.1,2.*"), (some.GetProperty("layer").GetString(), some.GetProperty("heads")[0].GetProperty("head").GetString()));
+        Assert.Equal(1, some.GetProperty("heads").GetArrayLength());
+        var largest = Row(Layer("--heads", "0.1,2.*", "--method", "max"));
+        for (var i = 0; i < largest.Length; i++)
+        {
+            Assert.Equal(heads.Average(h => (double)h[i]), Row(some)[i], 1e-6);
+            Assert.Equal(heads.Max(h => h[i]), largest[i]);
+        }
+
+        Assert.Equal(Row(Layer("--heads", "0-1.*")), Row(Layer("--layers", "0-1")));
+        // Every format takes them: the picture says which, the tensors what they are.
+        Assert.Contains("heads 0.1,2.*", Cli.Good("attend", "the cat sat", "--model", model, "--heads", "0.1,2.*").Output, StringComparison.Ordinal);
+        Assert.Contains("heads 0.1,2.*", Cli.Good("attend", "the cat sat", "--model", model, "--heads", "0.1,2.*", "--format", "svg").Output, StringComparison.Ordinal);
+        var path = Path.Combine(_folder.Path, "some.safetensors");
+        Cli.Good("attend", "the cat sat", "--model", model, "--heads", "0.1,2.*", "--format", "safetensors", "-o", path);
+        Assert.Equal([1, 5, 5], Tensors.Floats(path)["attentions.heads"].Shape);
+    }
+
+    [Fact]
     public void TheTableReadsAtAGlance()
     {
         var answer = Cli.Run([], t => t with { Width = 60 }, "attend", "the 猫 😀", "--model", _folder.TextModel(), "--layer", "0", "--head", "1");
@@ -375,6 +404,10 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
         Cli.Refused(2, "'nonsense'", "nonsense");
         Cli.Refused(2, "--nonsense", "attend", "--nonsense");
         Cli.Refused(2, "seven", "attend", "x", "--layer", "seven");
+        Cli.Refused(2, "3.5,4.*,6-8.2", "attend", "x", "--heads", "3");
+        Cli.Refused(2, "2,5-7", "attend", "x", "--layers", "3.1");
+        Cli.Refused(2, "either --heads or --layers", "attend", "x", "--heads", "0.0", "--layers", "1");
+        Cli.Refused(2, "no --layer or --head", "attend", "x", "--heads", "0.0", "--layer", "1");
         Cli.Refused(2, "table, json, svg", "attend", "x", "--format", "papyrus");
         Cli.Refused(2, "nothing to read", "attend", "--model", model);
         Cli.Refused(2, "not both", "attend", "x", "-f", "y", "--model", model);
@@ -394,6 +427,8 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
         Cli.Refused(1, "empty", "attend", " \n", "--model", model);
         Cli.Refused(1, "layer 99", "attend", "the", "--model", model, "--layer", "99");
         Cli.Refused(1, "head 99", "attend", "the", "--model", model, "--head", "99", "--format", "json");
+        Cli.Refused(1, "no layer 99: its layers are 0 to 2", "attend", "the", "--model", model, "--heads", "0.0,99.*");
+        Cli.Refused(1, "no head 99", "attend", "the", "--model", model, "--heads", "0.99", "--method", "rollout");
         Cli.Refused(1, "99999", "attend", "--ids", "99999", "--model", model);
         Cli.Refused(1, "-3", "attend", "--ids", "5 -3", "--model", model);
         Cli.Refused(1, "no tokenizer", "attend", "the", "--model", Cli.Fixture("oracle/bert"));

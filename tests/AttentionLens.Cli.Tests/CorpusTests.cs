@@ -16,7 +16,7 @@ public sealed class CorpusTests : IDisposable
     public void WhatIsKeptIsWhatAPassSays()
     {
         var (model, corpus) = (folder.TextModel(), Corpus(lines: 3));
-        Cli.Good("corpus", "run", corpus, "-o", Out("a"), "-m", model, "--keep", "profiles,received,edges,heads,hidden", "--top-k", "3", "--heads", "1.2,0.0");
+        Cli.Good("corpus", "run", corpus, "-o", Out("a"), "-m", model, "--keep", "profiles,received,edges,heads,hidden", "--top-k", "3", "--heads", "1.2,0-0.0");
         using var file = SafetensorsFile.Open(Path.Combine(Out("a"), "shard-00000.safetensors"));
         var items = Items("a");
         Assert.Equal(3, items.Length);
@@ -134,7 +134,8 @@ public sealed class CorpusTests : IDisposable
     [Theory]
     [InlineData("--keep", "nonsense", "--keep takes")]
     [InlineData("--shard", "4/4", "--shard takes i/n")]
-    [InlineData("--heads", "9.9", "--heads takes LAYER.HEAD")]
+    [InlineData("--heads", "9.9", "has no layer 9: its layers are 0 to 2")]
+    [InlineData("--heads", "9", "--heads takes LAYER.HEAD")]
     [InlineData("--workers", "0", "--workers must be at least 1")]
     public void SenselessOptionsAreRefused(string option, string value, string message) =>
         Cli.Refused(2, message, "corpus", "run", Corpus(lines: 1), "-o", Out("a"), "-m", folder.TextModel(), option, value);

@@ -39,6 +39,16 @@ public sealed class PredictTests(TemporaryFolder folder) : IClassFixture<Tempora
     }
 
     [Fact]
+    public void HeadsAreForcedInTheNotationOfHeadSets()
+    {
+        double Best(params string[] heads) => Json([.. heads.SelectMany(static h => new[] { "--set-head", h })]).GetProperty("candidates")[0].GetProperty("probability").GetDouble();
+        Assert.Equal(Best("0.0=zero", "0.1=zero", "2.3=zero"), Best("0.0-1,2.3=zero"));
+        Assert.Equal(Best("encoder.1.*=uniform"), Best("1.*=uniform"));
+        Cli.Refused(1, "no layer 9", "predict", Text, "--model", folder.TextModel(), "--set-head", "9.*=zero");
+        Cli.Refused(2, "2.0=zero", "predict", Text, "--model", folder.TextModel(), "--set-head", "2=zero");
+    }
+
+    [Fact]
     public void ATokenIsNamedByItsNumberOrItsText()
     {
         string byNumber = Cli.Good("predict", "the cat sat.", "--model", folder.TextModel(), "--at", "2").Output;

@@ -125,14 +125,14 @@ public sealed class LifecycleTests
         await using (client)
         {
             await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse(
-                """{"settings":{"attentionLens":{"layer":"all","head":-1,"specialTokens":"sometimes","segment":3,"threads":"x","cacheMegabytes":0,"hover":{"top":0},"new":1,"model":null}}}""")!);
+                """{"settings":{"attentionLens":{"layer":"all","head":-1,"heads":"4","specialTokens":"sometimes","segment":3,"threads":"x","cacheMegabytes":0,"hover":{"top":0},"new":1,"model":null}}}""")!);
             var named = new HashSet<string>();
-            foreach (string _ in new[] { "layer", "head", "specialTokens", "segment", "threads", "cacheMegabytes", "hover" })
+            foreach (string _ in new[] { "layer", "head", "heads", "specialTokens", "segment", "threads", "cacheMegabytes", "hover" })
             {
                 JsonNode line = await client.Next("window/logMessage", static p => (int)p["type"]! == 2);
                 named.Add(((string)line["message"]!).Split(' ')[1]);
             }
-            Assert.Equal(["cacheMegabytes", "head", "hover", "layer", "segment", "specialTokens", "threads"], named.Order(StringComparer.Ordinal));
+            Assert.Equal(["cacheMegabytes", "head", "heads", "hover", "layer", "segment", "specialTokens", "threads"], named.Order(StringComparer.Ordinal));
         }
     }
 }

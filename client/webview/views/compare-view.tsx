@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Aligned } from '../../shared/alignment.js';
 import type { Comparison } from '../../shared/panel.js';
-import type { ModelSummary, Pick, Token, View } from '../../shared/protocol.js';
+import { type ModelSummary, type Pick, type Token, type View, withHead } from '../../shared/protocol.js';
 import { type Axes, axesOf } from '../axes.js';
 import { differenceTable } from '../color-maps.js';
 import { DataTable } from '../data-table.js';
@@ -45,12 +45,13 @@ export function CompareView() {
       const value = wanted ?? (comparison ? own : 'mean');
       return value === 'mean' || value < count ? value : 'mean';
     };
+    const isOwn = comparison !== null && chosen.layer === null && chosen.head === null;
     return {
       ...axes,
       version: comparison ? (answer.value?.version ?? null) : version,
       name: nameOf(comparison, answer.value?.model ?? model),
       view: {
-        ...view,
+        ...(isOwn ? view : withHead(view, view)),
         ...(comparison ? { stack: axes.stack.kind } : {}),
         layer: pick(chosen.layer, view.layer, axes.stack.layers),
         head: pick(chosen.head, view.head, axes.stack.heads),
@@ -230,7 +231,7 @@ function Difference({ other }: { readonly other: Other }) {
     ...(onlyA + onlyB > 0 ? [t('tokensOnly', onlyA, names.a, onlyB, names.b)] : []),
     ...(isPooled(drawn.difference) ? [] : [t('elsewhere', Math.round(100 * drawn.elsewhere))]),
   ].join(' ');
-  const sameHead = view.layer === other.view.layer && view.head === other.view.head;
+  const sameHead = view.layer === other.view.layer && view.head === other.view.head && view.heads === other.view.heads;
   return (
     <>
       <div class="content">

@@ -1,6 +1,6 @@
 import { hcl } from 'd3-color';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Pick, View } from '../../shared/protocol.js';
+import { type Pick, type View, withHead } from '../../shared/protocol.js';
 import { scaled } from '../color-maps.js';
 import { DataTable } from '../data-table.js';
 import { csv, flatten, useExporter } from '../export.js';
@@ -70,7 +70,7 @@ export function HeadView() {
     return query === null ? [] : [{ side: 'query', index: query }];
   }, [hovered, isFocused, active, selected, query]);
 
-  const viewOf = (head: Pick): View => ({ ...view, head });
+  const viewOf = (head: Pick): View => (extraHeads.length > 0 ? withHead(view, { layer: view.layer, head }) : view);
   const wholeRow = [0, keys.length] as const;
   const rows = useQuestions(
     transport,

@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { ImageInfo } from '../../shared/protocol.js';
+import { type ImageInfo, withHead } from '../../shared/protocol.js';
 import { colorTable, cssColor, levels, scaled } from '../color-maps.js';
 import { csv, flatten, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
@@ -198,7 +198,7 @@ function Patches({ image }: { readonly image: ImageInfo }) {
         <HeadMaps
           image={image}
           query={pinned ?? classToken}
-          onChoose={(layer, head) => setView({ ...view, layer, head })}
+          onChoose={(layer, head) => setView(withHead(view, { layer, head }))}
         />
       </div>
       <div class="readout" data-testid="readout">

@@ -8,6 +8,7 @@ import {
   type ProfileName,
   patternOf,
 } from '../../shared/profiles.js';
+import { withHead } from '../../shared/protocol.js';
 import { colorTable, levels, scaled } from '../color-maps.js';
 import { csv, flatten, useExporter } from '../export.js';
 import { findHeads, readWanted } from '../find-heads.js';
@@ -165,7 +166,7 @@ export function ModelView() {
   };
   const show = (head: Head | null | undefined) => {
     if (!head) return;
-    setView({ ...view, layer: head.layer, head: head.head });
+    setView(withHead(view, { layer: head.layer, head: head.head }));
     open('heatmap');
   };
   const moveTo = (cell: Cell) => {

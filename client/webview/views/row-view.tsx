@@ -1,5 +1,5 @@
 import { useEffect, useMemo } from 'preact/hooks';
-import type { Token } from '../../shared/protocol.js';
+import { type Token, withHead } from '../../shared/protocol.js';
 import { colorTable } from '../color-maps.js';
 import { DataTable } from '../data-table.js';
 import { csv } from '../export.js';
@@ -71,7 +71,7 @@ export function RowView() {
         label={t('head')}
         value={view.head}
         options={picks(stack.heads)}
-        onChange={head => setView({ ...view, head })}
+        onChange={head => setView(withHead(view, { layer: view.layer, head }))}
       />
       {token && <span class="note">{t('acrossLayers', labelOf(token))}</span>}
     </Toolbar>

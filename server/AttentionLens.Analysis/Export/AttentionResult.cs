@@ -33,12 +33,25 @@ public sealed record AttentionResult(AttentionTrace Trace, string Method, Select
 
     public SinkHandling Special { get; init; }
 
+    /// <summary>Some heads as one matrix; goes before <see cref="Layers"/> and <see cref="Heads"/>.</summary>
+    public HeadSet? Set { get; init; }
+
     /// <summary>The method explains an output of the whole model: there is one matrix for all layers and heads.</summary>
     public bool Explained => Methods.Named(Method).JoinsLayers;
 
     /// <summary>The asked-for matrices of a stack in order.</summary>
+    /// <exception cref="ExportException">There are fewer layers or heads.</exception>
     public IEnumerable<HeadSelection> Selections(StackResult stack)
     {
+        if (Set is { } set)
+        {
+            // Of a method that joined the layers nothing is left to choose.
+            yield return stack.View.JoinsLayers || set.Missing(stack.Stack.Layers, stack.Stack.Heads) is not { } missing
+                ? new HeadSelection(null, null, set)
+                : throw new ExportException($"The {stack.Name} has no {missing}.");
+            yield break;
+        }
+
         foreach (var layer in Layers.Of(stack.View.Layers, "layer"))
         {
             // A method that joins heads has one matrix per layer, whichever head was asked for.
@@ -59,6 +72,17 @@ public sealed record AttentionResult(AttentionTrace Trace, string Method, Select
         _ => what,
     };
 
-    /// <summary>"layer 3", "mean" and the like for file and tensor names.</summary>
-    public static string Label(int? index) => index?.ToString(CultureInfo.InvariantCulture) ?? "mean";
+    /// <summary>What people read of a stack's matrix: "layer 3 · head 5"; a method that joins heads or layers has none to name.</summary>
+    public string Describe(StackResult stack, HeadSelection selection) =>
+        stack.View.JoinsLayers || Explained ? "all layers"
+        : stack.View.Heads == 1 && stack.Stack.Heads > 1 && selection.Set is null ? $"layer {Label(selection.Layer)}"
+        : selection.ToString();
+
+    /// <summary>Of a layer's matrices in files: its number, "mean", or "heads" for some heads as one.</summary>
+    public string LayerName(int? layer) => Set is null ? Label(layer) : "heads";
+
+    /// <summary>Of a matrix in files: its number, "mean", or what the chosen heads are.</summary>
+    public static string HeadName(HeadSelection selection) => selection.Set?.ToString() ?? Label(selection.Head);
+
+    private static string Label(int? index) => index?.ToString(CultureInfo.InvariantCulture) ?? "mean";
 }

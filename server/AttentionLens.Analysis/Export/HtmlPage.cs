@@ -76,8 +76,8 @@ public static class HtmlPage
                 }
 
                 json.WriteStartObject();
-                json.WriteString("layer", AttentionResult.Label(selection.Layer));
-                json.WriteString("head", stack.View.Heads == 1 && stack.Stack.Heads > 1 ? "" : AttentionResult.Label(selection.Head));
+                json.WriteString("layer", result.LayerName(selection.Layer));
+                json.WriteString("head", stack.View.Heads == 1 && stack.Stack.Heads > 1 && selection.Set is null ? "" : AttentionResult.HeadName(selection));
                 json.WriteNumber("max", max);
                 json.WriteBase64String("weights", MemoryMarshal.AsBytes<ushort>(steps));
                 json.WriteEndObject();

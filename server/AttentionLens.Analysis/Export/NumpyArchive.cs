@@ -34,7 +34,7 @@ public static class NumpyArchive
                     Weights.Matrix(stack.View, selections[i], values.AsSpan(i * queries * keys), cancellation);
                 }
 
-                Floats(archive, $"{result.TensorName(stack, "attentions")}.{AttentionResult.Label(layer.Key)}", [selections.Length, queries, keys], values);
+                Floats(archive, $"{result.TensorName(stack, "attentions")}.{result.LayerName(layer.Key)}", [selections.Length, queries, keys], values);
             }
 
             for (var i = 0; result.Layers.IsAll && i < stack.Stack.HiddenStates; i++)

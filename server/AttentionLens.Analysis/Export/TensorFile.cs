@@ -5,7 +5,7 @@ namespace AttentionLens.Analysis.Export;
 /// <summary>
 /// Attention, hidden states, logits and the inputs as tensors under the names that Hugging Face outputs have:
 /// <c>attentions.LAYER</c> [heads, queries, keys], <c>hidden_states.I</c> [n, hidden], <c>logits</c>, <c>input_ids</c>. A mean over
-/// heads has one head, a mean over layers the name <c>attentions.mean</c>.
+/// heads has one head, a mean over layers the name <c>attentions.mean</c>, some heads as one <c>attentions.heads</c>.
 /// </summary>
 public static class TensorFile
 {
@@ -19,7 +19,7 @@ public static class TensorFile
             foreach (var layer in result.Selections(stack).GroupBy(s => s.Layer))
             {
                 var selections = layer.ToArray();
-                writer.Add($"{result.TensorName(stack, "attentions")}.{AttentionResult.Label(layer.Key)}", [selections.Length, queries, keys], values =>
+                writer.Add($"{result.TensorName(stack, "attentions")}.{result.LayerName(layer.Key)}", [selections.Length, queries, keys], values =>
                 {
                     for (var i = 0; i < selections.Length; i++)
                     {

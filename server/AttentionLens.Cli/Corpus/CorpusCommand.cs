@@ -24,7 +24,7 @@ internal static class CorpusCommand
             HelpName = "NAMES",
         };
         var top = new Option<int>("--top-k") { Description = "Keys kept of each query with --keep edges.", DefaultValueFactory = _ => 8 };
-        var heads = new Option<string?>("--heads") { Description = "Heads whose edges or whole matrices are kept, such as \"3.5,4.1\"; all when left out.", HelpName = "LAYER.HEAD" };
+        var heads = new Option<string?>("--heads") { Description = "Heads whose edges or whole matrices are kept, such as \"3.5,4.*\"; all when left out.", HelpName = "LAYER.HEAD,..." };
         var method = new Option<string>("--method") { Description = "The method of --keep scores.", DefaultValueFactory = _ => "raw" };
         method.OneOf([.. Methods.All.Select(m => m.Name)]);
         var unit = new Option<string>("--unit") { Description = "The piece of running text that goes through the model as one.", DefaultValueFactory = _ => "paragraph" };
@@ -98,19 +98,8 @@ internal static class CorpusCommand
                 : throw new UsageException($"--shard takes i/n with i from 0 to n - 1, such as 0/4; not '{text}'.");
     }
 
-    private static string[] Heads(string? text, ModelInfo model)
-    {
-        var heads = (text ?? "").Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
-        foreach (var head in heads)
-        {
-            if (head.Split('.') is not [var layer, var index]
-                || !int.TryParse(layer, NumberStyles.None, CultureInfo.InvariantCulture, out var l) || !int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out var h)
-                || l >= model.Layers || h >= model.Heads)
-            {
-                throw new UsageException($"--heads takes LAYER.HEAD from 0.0 to {model.Layers - 1}.{model.Heads - 1}, not '{head}'.");
-            }
-        }
-
-        return heads;
-    }
+    private static string[] Heads(string? text, ModelInfo model) => HeadOptions.Parse(text, "--heads") is not { } set ? []
+        : set.Missing(Math.Max(model.Layers, model.DecoderLayers), Math.Max(model.Heads, model.DecoderHeads)) is { } missing
+            ? throw new UsageException($"--heads: {model.Name} has no {missing}.")
+        : [.. set.Of(Math.Max(model.Layers, model.DecoderLayers), Math.Max(model.Heads, model.DecoderHeads)).Select(h => string.Create(CultureInfo.InvariantCulture, $"{h.Layer}.{h.Head}"))];
 }

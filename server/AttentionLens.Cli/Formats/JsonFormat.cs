@@ -65,19 +65,19 @@ internal sealed class JsonFormat : Format
         foreach (var layer in result.Selections(stack).GroupBy(s => s.Layer))
         {
             json.WriteStartObject();
-            WriteIndex(json, "layer", layer.Key);
+            WriteIndex(json, "layer", layer.Key, result.LayerName(layer.Key));
             json.WriteStartArray("heads");
             foreach (var selection in layer)
             {
                 cancellation.ThrowIfCancellationRequested();
                 json.WriteStartObject();
-                if (result.Method == Methods.Max.Name)
+                if (result.Method == Methods.Max.Name && selection.Set is null)
                 {
                     json.WriteString("head", "max");
                 }
                 else
                 {
-                    WriteIndex(json, "head", selection.Head);
+                    WriteIndex(json, "head", selection.Head, AttentionResult.HeadName(selection));
                 }
 
                 json.WriteStartArray("rows");
@@ -128,8 +128,8 @@ internal sealed class JsonFormat : Format
         json.WriteEndArray();
     }
 
-    /// <summary>An index is a number, a mean is the string "mean".</summary>
-    private static void WriteIndex(Utf8JsonWriter json, string name, int? index)
+    /// <summary>An index is a number, anything else a string.</summary>
+    private static void WriteIndex(Utf8JsonWriter json, string name, int? index, string text)
     {
         if (index is { } value)
         {
@@ -137,7 +137,7 @@ internal sealed class JsonFormat : Format
         }
         else
         {
-            json.WriteString(name, "mean");
+            json.WriteString(name, text);
         }
     }
 

@@ -44,11 +44,6 @@ internal abstract class PictureFormat : Format
     protected static string Title(AttentionResult result, Matrix matrix)
     {
         var method = result.Method == Methods.Raw.Name ? "" : $" · {result.Method}";
-        return $"{result.Model.Name} · {matrix.Stack.Name}{method} · {(result.Explained ? "all layers" : Describe(matrix))}";
+        return $"{result.Model.Name} · {matrix.Stack.Name}{method} · {result.Describe(matrix.Stack, matrix.Selection)}";
     }
-
-    /// <summary>"layer 3 · head 5"; a method that joins heads has none to name.</summary>
-    protected static string Describe(Matrix matrix) => matrix.Stack.View.Heads == 1 && matrix.Stack.Stack.Heads > 1
-        ? $"layer {AttentionResult.Label(matrix.Selection.Layer)}"
-        : matrix.Selection.ToString();
 }

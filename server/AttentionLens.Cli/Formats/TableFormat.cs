@@ -84,8 +84,7 @@ internal sealed class TableFormat : Format
             ? new SinkResult(SinkHandling.Show, mass > 0 ? (float)(hidden / mass) : 0).ToString()
             : result.Special == SinkHandling.Hide ? "special tokens hidden" : "special tokens hidden, the rest renormalized";
         var method = result.Method == Methods.Raw.Name ? "" : $" · {result.Method}";
-        var what = stack.View.JoinsLayers || result.Explained ? "all layers" : stack.View.Heads == 1 && stack.Stack.Heads > 1 ? $"layer {AttentionResult.Label(selection.Layer)}" : selection.ToString();
-        writer.WriteLine(Paint(terminal, "2", DisplayText.Clean($"{result.Model.Name} · {stack.Name}{method} · {what} · {queries.Length} tokens · {treatment}")));
+        writer.WriteLine(Paint(terminal, "2", DisplayText.Clean($"{result.Model.Name} · {stack.Name}{method} · {result.Describe(stack, selection)} · {queries.Length} tokens · {treatment}")));
         writer.Write(lines);
     }
 

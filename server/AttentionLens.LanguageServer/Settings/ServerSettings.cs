@@ -14,6 +14,10 @@ internal sealed record ServerSettings
     public ModelChoice Model { get; init; } = new("", 0);
     public LayerOrHead Layer { get; init; } = LayerOrHead.Auto;
     public LayerOrHead Head { get; init; }
+
+    /// <summary>Some heads as one, in the notation of <see cref="HeadSet"/>; go before layer and head. Empty = none.</summary>
+    public string Heads { get; init; } = "";
+
     public SinkHandling SpecialTokens { get; init; } = SinkHandling.Hide;
     public ReaderOptions Reader { get; init; } = ReaderOptions.Default;
     public int CacheMegabytes { get; init; } = 512;
@@ -53,6 +57,7 @@ internal sealed record ServerSettings
                     "threads" => settings with { Model = settings.Model with { Threads = InRange(value, 0, 1024) } },
                     "layer" => settings with { Layer = Index(value) },
                     "head" => settings with { Head = Index(value) },
+                    "heads" => settings with { Heads = Set(value) },
                     "specialTokens" => settings with { SpecialTokens = Choice<SinkHandling>(value) },
                     "segment" => settings with { Reader = settings.Reader with { Unit = Choice<SegmentUnit>(value) } },
                     "cacheMegabytes" => settings with { CacheMegabytes = InRange(value, 1, 1 << 20) },
@@ -91,6 +96,11 @@ internal sealed record ServerSettings
         : value.ValueEquals("mean") ? default
         : value.ValueEquals("auto") ? LayerOrHead.Auto
         : throw new ArgumentException("it must be a number from 0, \"mean\" or \"auto\"");
+
+    private static string Set(JsonElement value) =>
+        value.GetString() is not { Length: > 0 } text ? ""
+        : HeadSet.TryParse(text, out HeadSet? set) ? set.ToString()
+        : throw new ArgumentException($"it must be {HeadSet.Notation}");
 
     private static T Choice<T>(JsonElement value)
         where T : struct, Enum

@@ -80,6 +80,56 @@ public sealed class AttentionTests
     }
 
     [Fact]
+    public async Task Several_heads_are_one_in_tints_rows_tiles_and_the_setting()
+    {
+        (TestClient client, TestModel model) = await TestClient.StartAsync(settings: JsonNode.Parse("""{"heads":"0.1,2.*"}"""));
+        await using (client)
+        {
+            await client.Open(Story);
+            AttentionStack stack = model.Forward(new ModelInput { InputIds = model.Encode(Story[..45], null, default).Ids() }, Keep.Attention, default).Stacks[0];
+            (int, int)[] heads = [(0, 1), .. Enumerable.Range(0, stack.Heads).Select(static h => (2, h))];
+            float[][] rows = [.. heads.Select(h =>
+            {
+                float[] row = new float[stack.Keys];
+                stack.Row(h.Item1, h.Item2, 2, row);
+                return row;
+            })];
+            float[] mean = [.. Enumerable.Range(0, stack.Keys).Select(k => rows.Average(r => r[k]))], max = [.. Enumerable.Range(0, stack.Keys).Select(k => rows.Max(r => r[k]))];
+
+            // The setting, for who says nothing; then a view, which goes before the setting; then one head, which does too.
+            JsonNode request = TestClient.Tints(0, 3, 0, 6);
+            JsonNode tints = await client.Request("attentionLens/tints", request.DeepClone());
+            AssertClose(mean[1..^1], [.. tints["weights"]!.AsArray().Select(static w => (float)w!)]);
+            Assert.Equal("""{"layer":"mean","head":"mean","stack":"encoder","method":"raw","heads":"0.1,2.*"}""", tints["view"]!.ToJsonString());
+            request["view"] = JsonNode.Parse("""{"layer":"mean","head":"mean","heads":"2.*, 0.1","method":"max"}""");
+            tints = await client.Request("attentionLens/tints", request.DeepClone());
+            AssertClose(max[1..^1], [.. tints["weights"]!.AsArray().Select(static w => (float)w!)]);
+            request["view"] = JsonNode.Parse("""{"layer":1,"head":"mean"}""");
+            tints = await client.Request("attentionLens/tints", request);
+            Assert.Null(tints["view"]!["heads"]);
+
+            JsonObject scope = TestClient.Scope(TestClient.Range(0, 3, 0, 3));
+            JsonNode row = await client.Request("attentionLens/row", new JsonObject { ["scope"] = scope.DeepClone(), ["query"] = 2, ["view"] = new JsonObject { ["heads"] = "0.1,2.*" } });
+            AssertClose(mean, Floats(row["weights"]!));
+            JsonNode tile = await client.Request("attentionLens/tile", new JsonObject
+            {
+                ["scope"] = scope.DeepClone(), ["view"] = new JsonObject { ["heads"] = "0.1,2.*", ["method"] = "max" }, ["exact"] = true,
+                ["rows"] = new JsonArray(2, 3), ["columns"] = new JsonArray(0, stack.Keys), ["size"] = new JsonArray(1, stack.Keys),
+            });
+            AssertClose(max, Floats(tile["data"]!));
+            string hover = (string)(await client.Request("textDocument/hover", TestClient.At(0, 6)))["contents"]!["value"]!;
+            Assert.StartsWith("**`keeper`** · heads 0.1,2.\\* · bert\n", hover, StringComparison.Ordinal);
+
+            foreach ((string heads2, string reason) in new[] { ("9.0", "no layer 9: its layers are 0 to"), ("0.44", "no head 44"), ("all", "3.5,4.*,6-8.2") })
+            {
+                JsonNode wrong = await client.Request("attentionLens/row", new JsonObject { ["scope"] = scope.DeepClone(), ["query"] = 2, ["view"] = new JsonObject { ["heads"] = heads2 } });
+                Assert.Equal("failed", (string?)wrong["status"]);
+                Assert.Contains(reason, (string)wrong["message"]!, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_selection_is_the_segment_exactly_and_never_half_a_character()
     {
         (TestClient client, _) = await TestClient.StartAsync();

@@ -55,6 +55,12 @@ public sealed class EditorFeatureTests
             Assert.Equal("layer 1 · head 2 · open head view", (string?)lenses[0]!["command"]!["title"]);
             Assert.True(JsonNode.DeepEquals(TestClient.Range(2, 0, 2, 20), lenses[1]!["command"]!["arguments"]![0]!["range"]));
             Assert.Equal(0, model.Passes); // a lens costs no pass
+            foreach ((string settings, string title) in new[] { ("""{"layer":"auto"}""", "clearest head"), ("""{"heads":"1.*,2.0"}""", "heads 1.*,2.0") })
+            {
+                await client.Notify("workspace/didChangeConfiguration", new JsonObject { ["settings"] = JsonNode.Parse(settings) });
+                lenses = (await client.Request("textDocument/codeLens", Document())).AsArray();
+                Assert.Equal($"{title} · open head view", (string?)lenses[0]!["command"]!["title"]);
+            }
             await client.Notify("workspace/didChangeConfiguration", JsonNode.Parse("""{"settings":{"clientCommands":[]}}""")!);
             Assert.Null(await client.Request("textDocument/codeLens", Document()));
         }

@@ -62,8 +62,7 @@ internal sealed class RationaleHandler(AnnotationService annotations, AttentionS
             Status = read.Status,
             Message = read.Text.Notice,
             Range = read.Range,
-            View = new View(
-                new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(weighing.Stack.Kind), weighing.Method.Name),
+            View = View.Of(weighing),
             Tokens = real.Length,
             Marked = count,
             Chosen = chosen,

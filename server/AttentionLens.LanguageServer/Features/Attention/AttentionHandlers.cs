@@ -49,7 +49,7 @@ internal sealed class AttentionHandlers(AttentionService service)
     public Task<RowsResult> RowsAsync(RowsParams request, ServerState state, CancellationToken cancellation) =>
         AskAsync(request.Scope, request.View, null, state, "attentionLens/rows", Priority.Background, attention =>
         {
-            View all = (request.View ?? new View()) with { Layer = new LayerOrHead(null), Head = new LayerOrHead(null) };
+            View all = (request.View ?? new View()) with { Layer = new LayerOrHead(null), Head = new LayerOrHead(null), Heads = null };
             AttentionView view = service.View(attention, AttentionService.Resolve(attention, all, cancellation), cancellation);
             if (request.Query < 0 || request.Query >= view.Queries)
                 throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {view.Queries - 1}.");
@@ -69,7 +69,7 @@ internal sealed class AttentionHandlers(AttentionService service)
         AskAsync(request.Scope, request.View, null, state, "attentionLens/score", Priority.Interactive, attention =>
         {
             (AttentionStack stack, Method method, HeadSelection selection, _) = AttentionService.Resolve(attention, request.View, cancellation);
-            if (method != Methods.Raw || selection is not { Layer: { } layer, Head: { } head })
+            if (method != Methods.Raw || selection is not { Layer: { } layer, Head: { } head, Set: null })
                 throw new AttentionException(AttentionStatus.Failed, "Choose one layer, one head and the raw weights: a mean has no query and key of its own.");
             if (request.Query < 0 || request.Query >= stack.Queries || request.Key < 0 || request.Key >= stack.Keys)
                 throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {stack.Queries - 1}, key from 0 to {stack.Keys - 1}.");
@@ -215,7 +215,7 @@ internal sealed class AttentionHandlers(AttentionService service)
             Query = query.Range,
             Pinned = query.Pinned ? true : null,
             Model = attention.Model.Name,
-            View = Resolved(weighing),
+            View = View.Of(weighing),
             Tokens = Places(own),
             Weights = Array.ConvertAll(own, i => units[i].Weight),
             Buckets = Array.ConvertAll(own, i => buckets[i]),
@@ -237,15 +237,12 @@ internal sealed class AttentionHandlers(AttentionService service)
         public int[] Place => [Range.Start.Line, Range.Start.Character, Range.End.Line, Range.End.Character, Index];
     }
 
-    private static View Resolved(Weighing weighing) => new(
-        new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(weighing.Stack.Kind), weighing.Method.Name);
-
     /// <summary>Who asks for tokens wants to know which stacks there are: that the view names none of them is no reason to fail.</summary>
     private static View? ResolvedIfThere(SegmentAttention attention, View? view, CancellationToken cancellation)
     {
         try
         {
-            return Resolved(AttentionService.Resolve(attention, view, cancellation));
+            return View.Of(AttentionService.Resolve(attention, view, cancellation));
         }
         catch (AttentionException)
         {
@@ -328,9 +325,8 @@ internal sealed class AttentionHandlers(AttentionService service)
             throw new RpcException(ErrorCodes.InvalidParams, "The tile would be larger than 16 million cells; ask for a smaller size.");
         float[] tile = new float[height * width];
         float[] row = new float[stack.Keys];
-        bool single = selection is { Layer: not null, Head: not null };
-        AttentionView view = single ? service.View(attention, weighing, cancellation) : service.Selected(attention, weighing, cancellation);
-        HeadSelection cell = single ? selection : new HeadSelection(0, 0);
+        AttentionView view = selection.IsOne ? service.View(attention, weighing, cancellation) : service.Selected(attention, weighing, cancellation);
+        HeadSelection cell = selection.IsOne ? selection : new HeadSelection(0, 0);
         bool mean = request.Pooling == "mean";
         for (int r = 0; r < height; r++)
         {

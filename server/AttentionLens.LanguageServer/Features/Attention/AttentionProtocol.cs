@@ -31,8 +31,16 @@ internal sealed record PairedText(string Uri, int Version, TextRange Range, bool
 /// <param name="Output">For methods that explain an output: a word or class; absent = the most likely one.</param>
 /// <param name="Contrast">"Why the output rather than this": their difference is explained.</param>
 /// <param name="Changes">What is changed about the input or the model before it runs; absent = nothing.</param>
+/// <param name="Heads">Some heads as one, in the notation of <see cref="Analysis.HeadSet"/>; goes before layer and head. Absent, with neither of those = the setting.</param>
 internal sealed record View(
-    LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null, string? Output = null, string? Contrast = null, Changes? Changes = null);
+    LayerOrHead? Layer = null, LayerOrHead? Head = null, string? Stack = null, string? Method = null, string? Output = null, string? Contrast = null, Changes? Changes = null,
+    string? Heads = null)
+{
+    /// <summary>As resolved.</summary>
+    public static View Of(Weighing weighing) => new(
+        new LayerOrHead(weighing.Selection.Layer), new LayerOrHead(weighing.Selection.Head), SegmentAttention.NameOf(weighing.Stack.Kind), weighing.Method.Name,
+        Heads: weighing.Selection.Set?.ToString());
+}
 
 /// <summary>Interventions on one's own sentence.</summary>
 internal sealed record Changes(HeadChange[]? Heads = null, TokenChange[]? Tokens = null);

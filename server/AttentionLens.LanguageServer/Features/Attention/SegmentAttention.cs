@@ -86,6 +86,8 @@ internal sealed record SegmentAttention(
     /// <exception cref="AttentionException">The stack has no such layer or head.</exception>
     public HeadSelection Selection(View? view, Method method, AttentionStack stack, CancellationToken cancellation)
     {
+        if ((view?.Heads ?? (view?.Layer is null && view?.Head is null ? Settings.Heads : null)) is { Length: > 0 } heads)
+            return Several(heads, stack);
         LayerOrHead layer = view?.Layer ?? Settings.Layer, head = view?.Head ?? Settings.Head;
         // A view that names one of the two means that one, whatever the setting chooses for both.
         if (layer.IsAuto && (view?.Layer is not null || view?.Head is null))
@@ -100,6 +102,15 @@ internal sealed record SegmentAttention(
         if (selection.Head >= stack.Heads)
             throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no head {selection.Head}: its heads are 0 to {stack.Heads - 1}.");
         return selection;
+    }
+
+    private HeadSelection Several(string heads, AttentionStack stack)
+    {
+        if (!HeadSet.TryParse(heads, out HeadSet? set))
+            throw new AttentionException(AttentionStatus.Failed, $"Heads are written as {HeadSet.Notation}.");
+        return set.Missing(stack.Layers, stack.Heads) is { } missing
+            ? throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no {missing}.")
+            : new HeadSelection(null, null, set);
     }
 
     /// <summary>The range of a token in its document, see <see cref="IsOwn"/>; null for a token without text there (special, or added by the reader).</summary>

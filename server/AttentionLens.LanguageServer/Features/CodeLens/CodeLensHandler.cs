@@ -21,7 +21,13 @@ internal static class CodeLensHandler
         if (!state.Settings.CodeLens || !state.Settings.ClientCommands.Contains(OpenCommand)
             || !state.Documents.TryGetValue(request.TextDocument.Uri, out DocumentSnapshot? document))
             return Task.FromResult<CodeLensItem[]?>(null);
-        string title = $"{new HeadSelection(state.Settings.Layer.Index, state.Settings.Head.Index)} · open head view";
+        string shown = state.Settings switch
+        {
+            { Heads: { Length: > 0 } heads } => $"heads {heads}",
+            { Layer.IsAuto: true } => "clearest head",
+            var chosen => new HeadSelection(chosen.Layer.Index, chosen.Head.Index).ToString(),
+        };
+        string title = $"{shown} · open head view";
         var lenses = new List<CodeLensItem>();
         foreach (Segment segment in document.Segments(state.ReaderOf(document)).Segments.Take(MaxLenses))
         {

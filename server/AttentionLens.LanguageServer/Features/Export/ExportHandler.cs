@@ -76,6 +76,7 @@ internal sealed class ExportHandler(AttentionService service)
             [Stack(attention, service.View(attention, shown, cancellation), shown.Stack)])
         {
             Text = attention.Segment.Text,
+            Set = shown.Selection.Set,
         };
 
     private static StackResult Stack(SegmentAttention attention, AttentionView view, AttentionStack stack)

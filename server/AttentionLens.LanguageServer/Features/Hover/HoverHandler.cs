@@ -106,7 +106,7 @@ internal sealed class HoverHandler(AttentionService service)
             kind += $" · {weighing.Method.Title}";
         string name = PlainText ? Markdown.Plain(attention.TextOf(token)) : $"**{Markdown.Code(attention.TextOf(token))}**";
         string spelling = attention.TextOf(token) == token.Text ? "" : PlainText ? $" ({Markdown.Plain(token.Text)})" : $" ({Markdown.Code(token.Text)})";
-        string heads = weighing.Method.JoinsLayers ? "" : $" · {weighing.Selection}";
+        string heads = weighing.Method.JoinsLayers ? "" : $" · {(PlainText ? weighing.Selection.ToString() : Markdown.Escape(weighing.Selection.ToString()))}";
         text.Append(CultureInfo.InvariantCulture, $"{name}{spelling}{heads}{kind} · {(PlainText ? attention.Model.Name : Markdown.Escape(attention.Model.Name))}\n\n");
         (string left, string right) = about is null ? ("attends to", "attended by") : ("speaks for it", by.Count > 0 ? "speaks against it" : "");
         if (about is not null)
