@@ -2,7 +2,6 @@ using AttentionLens.Analysis;
 using AttentionLens.Analysis.Evaluation;
 using AttentionLens.LanguageServer.Features.Attention;
 using AttentionLens.LanguageServer.JsonRpc;
-using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.LanguageServer.Scheduling;
 using AttentionLens.Tokenization;
 using Span = AttentionLens.Corpora.Annotations.TextRange;
