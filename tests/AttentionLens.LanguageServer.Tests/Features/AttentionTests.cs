@@ -113,8 +113,12 @@ public sealed class AttentionTests
             AssertClose(mean, Floats(row["weights"]!));
             JsonNode tile = await client.Request("attentionLens/tile", new JsonObject
             {
-                ["scope"] = scope.DeepClone(), ["view"] = new JsonObject { ["heads"] = "0.1,2.*", ["method"] = "max" }, ["exact"] = true,
-                ["rows"] = new JsonArray(2, 3), ["columns"] = new JsonArray(0, stack.Keys), ["size"] = new JsonArray(1, stack.Keys),
+                ["scope"] = scope.DeepClone(),
+                ["view"] = new JsonObject { ["heads"] = "0.1,2.*", ["method"] = "max" },
+                ["exact"] = true,
+                ["rows"] = new JsonArray(2, 3),
+                ["columns"] = new JsonArray(0, stack.Keys),
+                ["size"] = new JsonArray(1, stack.Keys),
             });
             AssertClose(max, Floats(tile["data"]!));
             string hover = (string)(await client.Request("textDocument/hover", TestClient.At(0, 6)))["contents"]!["value"]!;
