@@ -12,38 +12,127 @@ before(async () => {
 after(() => editor?.close());
 
 /** The fills under each character of a text on the screen; undefined while it is not there. */
-async function fills(text) {
-  const marks = await editor.shadesOf(text, [{ start: 0, end: text.length }]);
-  return marks?.[0].map(({ fill }) => fill);
+async function fills(wanted, occurrence = 0) {
+  const { text, marks } = await editor.shades();
+  let at = text.indexOf(wanted);
+  for (let i = 0; i < occurrence && at >= 0; i++) at = text.indexOf(wanted, at + 1);
+  return at < 0 ? undefined : marks.slice(at, at + wanted.length).map(({ fill }) => fill);
 }
 
-const isTinted = async text => (await fills(text))?.every(Boolean) ?? false;
 const isBare = async text => (await fills(text))?.every(fill => fill === null) ?? false;
+/** A weight in the lowest bucket draws nothing, so of a stretch of text some characters are tinted, not all. */
+const someOf = async (text, occurrence) => (await fills(text, occurrence))?.some(Boolean) ?? false;
 
-for (const { file, cursor, tinted, bare } of [
+/** For each format: a word to ask about, stretches of what the model reads, and of what only dresses it. */
+const documents = [
   {
     file: 'messages.json',
     cursor: 'closed',
-    tinted: ['closed', 'until', 'spring'],
-    bare: ['"sender": "ada"', '"id": 1'],
+    read: ['The caf', 'by the pier said', 'closed until spring'],
+    dress: ['"sender": "ada"', '"id": 1'],
   },
   {
     file: 'reviews.jsonl',
     cursor: 'waiter',
-    tinted: ['soup', 'kind', 'mind'],
-    bare: ['"label": "mixed"', '{"id": 1, "text": '],
+    read: ['The soup was cold', 'was so kind', 'did not mind'],
+    dress: ['"label": "mixed"', '{"id": 1, "text": '],
   },
-  { file: 'questions.csv', cursor: 'captain', tinted: ['call', 'old', 'map'], bare: ['id,question,answer'] },
-]) {
+  {
+    file: 'questions.csv',
+    cursor: 'captain',
+    read: ['What did the captain', 'the old chart', 'A map on which', 'was still marked'],
+    dress: ['id,question,answer', '2,"'],
+  },
+  {
+    file: 'pairs.tsv',
+    cursor: 'asleep',
+    read: ['The boy is asleep', 'Somebody is sleeping'],
+    dress: ['premise', 'entailment'],
+  },
+  {
+    file: 'translations.txt',
+    cursor: 'lamp',
+    read: ['The lamp was lit', 'Endlich wurde die Lampe'],
+    dress: ['|||', 'The dog barked'],
+  },
+  {
+    file: 'entities.conll',
+    cursor: 'moved',
+    read: ['Lindqvist', 'Uppsala', 'coast'],
+    dress: ['-DOCSTART-', ' NNP B-NP B-PER'],
+  },
+  {
+    file: 'trees.conllu',
+    // The comment before the columns holds the sentence too.
+    cursor: 'cabinet',
+    occurrence: 1,
+    read: ['keys', 'table'],
+    dress: ['# sent_id = 1', 'Definite=Def|PronType=Art'],
+  },
+  {
+    file: 'letter.xml',
+    cursor: 'complained',
+    read: ['the lamp burns again.', 'cleaned the lens', 'barked since'],
+    dress: ['<persName>', '<hi rend="italic">', '<teiHeader>'],
+  },
+  {
+    file: 'page.html',
+    cursor: 'eleven',
+    read: ['The light had been dark', 'years when the keeper', 'daughter came back'],
+    dress: ['<em>', 'max-width: 40em', 'scripts are not prose'],
+  },
+  {
+    file: 'reading-attention.md',
+    cursor: 'neighbours',
+    read: ['In the lower layers', 'many heads'],
+    dress: ['# Reading attention'],
+  },
+  { file: 'attention.py', cursor: 'highest', read: ['max(scores)'], dress: ['from math import'] },
+  {
+    file: 'unicode.txt',
+    cursor: 'scientist',
+    read: ['is one letter typed as two', 'made of three code points'],
+    dress: ['今天天气很好', 'Ein M'],
+  },
+  {
+    file: 'windows.txt',
+    cursor: 'byte',
+    read: ['order mark', 'as Windows ends them'],
+    dress: ['The second paragraph'],
+  },
+];
+
+for (const { file, cursor, occurrence = 0, read, dress } of documents) {
   test(`${file}: text is tinted, its dress is not`, async () => {
     await editor.openFile(file);
-    await editor.placeCursor(cursor);
+    await editor.placeCursor(cursor, occurrence);
     await editor.run('AttentionLens: Show Attention');
-    for (const word of tinted) await editor.until(() => isTinted(word), Boolean, `${word} of ${file} is tinted`);
-    for (const text of bare) assert(await isBare(text), `${text} of ${file} is not tinted`);
+    await editor.until(
+      async () => (await fills(cursor, occurrence))?.every(Boolean),
+      Boolean,
+      `the word of the query in ${file} is tinted`,
+    );
+    for (const text of read)
+      await editor.until(() => someOf(text, occurrence), Boolean, `${text} of ${file} is tinted`);
+    for (const text of dress) assert(await isBare(text), `${text} of ${file} is not tinted`);
+    assert.match(await editor.hover(cursor, 'layer', occurrence), /\d\.\d{3}/);
+    await editor.screenshot(`document-${file}`);
     await editor.run('AttentionLens: Clear Attention');
+    await editor.run('View: Close All Editors');
   });
 }
+
+test('a cell of a notebook is tinted like a document', async () => {
+  await editor.page.keyboard.press('Control+p');
+  await editor.page.locator('.quick-input-widget input').first().fill('attention-by-hand.ipynb');
+  await editor.pick('attention-by-hand.ipynb');
+  await editor.placeCursor('highest');
+  await editor.run('AttentionLens: Show Attention');
+  await editor.until(() => someOf('highest'), Boolean, 'a word of the cell is tinted');
+  await editor.until(() => someOf('parts'), Boolean, 'another word of the cell is tinted');
+  await editor.screenshot('document-notebook');
+  await editor.run('AttentionLens: Clear Attention');
+});
 
 test('two parallel files side by side: the line and its translation are tinted together, and the query crosses over', async () => {
   await editor.run('View: Close All Editors');
@@ -53,7 +142,6 @@ test('two parallel files side by side: the line and its translation are tinted t
   const [english, german] = ['The whole village stood on the beach.', 'Das ganze Dorf stand am Strand.'];
   await editor.placeCursor('Dorf');
   await editor.run('AttentionLens: Show Attention');
-  const someOf = async text => (await fills(text))?.some(Boolean) ?? false;
   await editor.until(() => someOf(german), Boolean, 'the line is tinted');
   const before = await editor.until(
     () => fills(english),
@@ -76,7 +164,7 @@ test('a selection in each of two editors is a pair', async () => {
   await editor.select('was lit');
   await editor.run('AttentionLens: Pair with the Other Editor');
   for (const text of ['Endlich wurde', 'was lit']) {
-    await editor.until(async () => (await fills(text))?.some(Boolean), Boolean, `${text} is tinted`);
+    await editor.until(() => someOf(text), Boolean, `${text} is tinted`);
   }
   assert(await isBare('die Lampe'), 'nothing beside the selections');
 });
