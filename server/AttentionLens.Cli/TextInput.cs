@@ -40,6 +40,9 @@ internal sealed class TextInput(Terminal terminal)
         };
     }
 
+    /// <summary>A text file named by another option.</summary>
+    public static string ReadText(string path) => Decode(ReadFile(path), path);
+
     private static byte[] ReadFile(string path)
     {
         if (Directory.Exists(path))

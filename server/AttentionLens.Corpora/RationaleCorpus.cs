@@ -13,42 +13,124 @@ public readonly record struct RationaleSpan(int Sequence, int Start, int End);
 /// <param name="Rationale">What was marked; null = nobody was asked.</param>
 public sealed record CorpusText(string Name, string Text, string? Pair, IReadOnlyList<RationaleSpan>? Rationale);
 
+/// <summary>Which of the marks in a corpus are reasons.</summary>
+/// <param name="Label">Only spans of this label; null = all, in annotations beside a document those called "rationale".</param>
+/// <param name="Annotator">Whose annotations beside a document; null = the only ones there are.</param>
+public readonly record struct RationaleSource(string? Label = null, string? Annotator = null);
+
 /// <summary>
 /// Texts with or without the reasons that people marked in them, from whatever a corpus comes in: an ERASER folder; JSON or JSON Lines with spans beside
-/// their text; any document that <see cref="DocumentFormats"/> reads, then without rationales.
+/// their text; any document that <see cref="DocumentFormats"/> reads, or a folder of such, with the annotations in the sidecars beside them.
 /// </summary>
 public static class RationaleCorpus
 {
     private static readonly string[] SpanFields = ["rationales", "rationale", "spans", "entities", "label", "labels"];
 
     /// <summary>Reads a file or folder. What cannot be read is said, and the rest is read.</summary>
-    /// <param name="path">File or ERASER folder.</param>
+    /// <param name="path">File, ERASER folder, or folder of annotated documents.</param>
     /// <param name="text">The file's decoded text; unused for a folder.</param>
     /// <param name="options">Of the readers.</param>
-    /// <param name="label">Only spans of this label are reasons; null = all.</param>
+    /// <param name="source">What the reasons are.</param>
     /// <param name="problem">Receives one sentence for each thing that was left out.</param>
-    /// <exception cref="SidecarException">Not an ERASER folder.</exception>
-    public static IReadOnlyList<CorpusText> Read(string path, string text, ReaderOptions options, string? label, Action<string> problem)
+    /// <exception cref="SidecarException">A folder without annotations, or several annotators and none of them chosen.</exception>
+    public static IReadOnlyList<CorpusText> Read(string path, string text, ReaderOptions options, RationaleSource source, Action<string> problem)
     {
+        if (Directory.Exists(path) && !Directory.Exists(Path.Combine(path, "docs")))
+        {
+            return FromSidecars(path, options, source, problem);
+        }
+
         if (Directory.Exists(path) || IsEraser(path, text))
         {
             return [.. new EraserFormat().Import(path, loss => problem($"{loss.Document}: {loss.Message}.")).Select(FromEraser)];
         }
 
         var extension = Path.GetExtension(path).ToLowerInvariant();
-        if (extension is ".jsonl" or ".ndjson" or ".jsonlines" or ".json" && FromJson(path, text, options, label, problem) is { Count: > 0 } marked)
+        if (extension is ".jsonl" or ".ndjson" or ".jsonlines" or ".json" && FromJson(path, text, options, source.Label, problem) is { Count: > 0 } marked)
         {
             return marked;
         }
 
+        return SidecarName.Beside(path) is { Count: > 0 }
+            ? FromSidecars(path, options, source, problem)
+            : FromDocument(path, Path.GetFileName(path), text, options, static _ => null, problem);
+    }
+
+    private static List<CorpusText> FromDocument(
+        string path, string name, string text, ReaderOptions options, Func<Segment, IReadOnlyList<RationaleSpan>?> reasons, Action<string> problem)
+    {
         var document = DocumentFormats.For(null, path, options).Read(text);
         foreach (var p in document.Problems)
         {
-            problem($"{Path.GetFileName(path)}, line {text.AsSpan(0, p.Start).Count('\n') + 1}: {p.Message}");
+            problem($"{name}, line {text.AsSpan(0, p.Start).Count('\n') + 1}: {p.Message}");
         }
 
         return [.. document.Segments.Where(s => !string.IsNullOrWhiteSpace(s.Text)).Select(s => new CorpusText(
-            $"{Path.GetFileName(path)}, line {text.AsSpan(0, s.Start).Count('\n') + 1}", s.Text, s.Pair?.Text, null))];
+            $"{name}, line {text.AsSpan(0, s.Start).Count('\n') + 1}", s.Text, s.Pair?.Text, reasons(s)))];
+    }
+
+    /// <summary>
+    /// Documents with sidecars. A segment without a mark counts as looked at only where the annotator is done with the document; nobody knows of the others.
+    /// </summary>
+    private static List<CorpusText> FromSidecars(string path, ReaderOptions options, RationaleSource source, Action<string> problem)
+    {
+        var texts = new List<CorpusText>();
+        foreach (var document in CorpusIndex.Open(path).Documents.Where(d => !d.Sidecars.IsEmpty))
+        {
+            if (Chosen(document, source.Annotator) is not { } sidecar)
+            {
+                continue;
+            }
+
+            var label = source.Label ?? EraserFormat.Rationale;
+            var read = CorpusIndex.Load(document.Path, sidecar.Name);
+            Annotation[] accepted = [.. read.Annotations.Where(a => a is { Kind: AnnotationKind.Span, Status: AnnotationStatus.Accepted })];
+            Annotation[] marked = [.. accepted.Where(a => a.Label == label)];
+            if (marked.Length == 0 && accepted.Length > 0)
+            {
+                problem($"{document.Name}: nothing is labelled '{label}'; there are {string.Join(", ", accepted.Select(a => a.Label).Distinct().Order(StringComparer.Ordinal))}.");
+            }
+
+            if (marked.Count(a => a.State != AnchorState.Anchored) is > 0 and var unsure)
+            {
+                problem($"{document.Name}: {unsure} of the reasons are not sure of their place since the text changed, and were left out.");
+            }
+
+            TextRange[] ranges = [.. marked.Where(a => a.State == AnchorState.Anchored).SelectMany(a => a.Fragments)];
+            texts.AddRange(FromDocument(document.Path, document.Name, read.Text, options, segment => Inside(segment, ranges) is { Count: > 0 } spans ? spans : sidecar.Approved ? [] : null, problem));
+        }
+
+        return texts.Count > 0 ? texts : throw new SidecarException(
+            source.Annotator is { } name ? $"Nothing in '{path}' was annotated by {name}." : $"'{path}' is no ERASER folder (it has no docs/), and there are no annotations in it.");
+    }
+
+    private static IndexedSidecar? Chosen(CorpusDocument document, string? annotator) => annotator is not null ? document.By(annotator)
+        : document.Sidecars is [var only] ? only
+        : throw new SidecarException($"{document.Name} was annotated by {string.Join(", ", document.Sidecars.Select(s => s.Name.Annotator ?? "(none)"))}: say whose reasons count with --by NAME.");
+
+    /// <summary>The parts of document ranges that stand in a segment or its pair.</summary>
+    private static List<RationaleSpan> Inside(Segment segment, TextRange[] ranges)
+    {
+        var spans = new List<RationaleSpan>();
+        foreach (var range in ranges)
+        {
+            Add(segment, 0, range);
+            if (segment.Pair is { } pair)
+            {
+                Add(pair, 1, range);
+            }
+        }
+
+        return spans;
+
+        void Add(Segment part, int sequence, TextRange range)
+        {
+            int start = Math.Max(range.Start, part.Start), end = Math.Min(range.End, part.End);
+            if (start < end && (part.ToText(start), part.ToText(end)) is var (from, to) && from < to)
+            {
+                spans.Add(new RationaleSpan(sequence, from, to));
+            }
+        }
     }
 
     /// <summary>A JSON Lines file whose records name documents instead of holding text.</summary>

@@ -42,6 +42,79 @@ public sealed class EvaluateTests : IDisposable
         Assert.Equal(report.GetProperty("metrics").EnumerateArray().Count(), methods.Max(m => m.GetProperty("metrics").EnumerateObject().Count()));
     }
 
+    [Theory]
+    [InlineData("# a comment\ncat\tmat\tdog\n\nsat\tlay down\r\n", "line 4: 'lay down' is not one word")]
+    [InlineData("{\"Cat\": [\"mat\", \"dog\"], \"sat\": \"lay down\"}", "'sat': 'lay down' is not one word")]
+    public void Synonyms_come_from_a_file_and_are_measured_beside_typos(string file, string problem)
+    {
+        var list = _folder.Write("list", System.Text.Encoding.UTF8.GetBytes(file));
+        var answer = Cli.Run(Asked("--format", "json", "--measures", "robustness", "--synonyms", list));
+        Assert.Equal(0, answer.Status);
+        Assert.Contains(problem, Assert.Single(answer.Error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        using var json = JsonDocument.Parse(answer.Bytes);
+        var measured = json.RootElement.GetProperty("methods")[0].GetProperty("metrics").GetProperty("synonyms");
+        // Explained are two words of each text; 'cat' is replaced where it is not one of them.
+        Assert.InRange(measured.GetProperty("texts").GetInt32(), 1, 3);
+        Assert.InRange(measured.GetProperty("mean").GetDouble(), -1, 1);
+        Assert.Contains(json.RootElement.GetProperty("metrics").EnumerateArray(), m => m.GetProperty("name").GetString() == "synonyms");
+        Assert.DoesNotContain("\"synonyms\"", Cli.Good(Asked("--format", "json", "--measures", "robustness")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Robustness_under_synonyms_is_the_rank_correlation_of_words_before_and_after()
+    {
+        using var model = Model.Load(_folder.TextModel());
+        var list = new Dictionary<string, IReadOnlyList<string>> { ["cat"] = ["mats"] };
+        var options = new EvaluatorOptions(1, Families: new HashSet<MetricFamily> { MetricFamily.Robustness }, Synonyms: list);
+        const string Text = "the cat sat on the mat .";
+        var found = new Evaluator(model, [Methods.Raw], options).Evaluate(new EvaluatedText(Text)).Scores["raw"]["synonyms"].Value!.Value;
+
+        // The same by hand: "mats" is two pieces of one word, and what is explained stands one token further.
+        var tokenizer = model.Tokenizer!;
+        double[] Words(string text, int row, int skip)
+        {
+            var tokens = tokenizer.Encode(text);
+            var target = AttentionLens.Analysis.Outputs.OutputTarget.Of(model, new ModelInput { InputIds = [.. tokens.Tokens.Select(t => t.Id)] }, new(row));
+            var scores = AttentionLens.Analysis.Outputs.TokenScores.Of(Methods.Raw, model, target).Source;
+            var words = Robustness.Words(text);
+            return [.. words.Select(w => tokens.Tokens.Select((t, i) => (t, i)).Where(p => p.i != row && !p.t.Special && p.t.Start < w.End && w.Start < p.t.End).Sum(p => (double)scores[p.i]))];
+        }
+
+        // One output of six words and a full stop: the one in the middle, "on".
+        var expected = RankCorrelation.Spearman(Words(Text, 4, 0), Words("the mats sat on the mat .", 5, 1));
+        Assert.Equal(expected!.Value, found, 1e-9);
+    }
+
+    [Theory]
+    [InlineData("cat", "'{0}', line 1")]
+    [InlineData("\n", "holds no synonyms")]
+    [InlineData("{\"cat\": 3}", "a word or a list of words")]
+    [InlineData("{\"cat\"", "not valid JSON")]
+    public void A_file_without_synonyms_is_refused(string file, string problem)
+    {
+        var list = _folder.Write("list", System.Text.Encoding.UTF8.GetBytes(file));
+        Cli.Refused(1, problem.Replace("{0}", list, StringComparison.Ordinal), Asked("--synonyms", list));
+    }
+
+    [Fact]
+    public void Annotations_beside_a_document_are_its_reasons()
+    {
+        var document = _folder.Write("notes.txt", "the cat sat on the mat .\n\nthe mat sat .\n"u8.ToArray());
+        Cli.Good("annotate", "add", document, "--label", "rationale", "--start", "4", "--end", "7");
+        Cli.Good("annotate", "add", document, "--label", "reason", "--start", "11", "--end", "22");
+        // The word in the middle, "on", is explained and no token to be found: one of six others is marked, or two. Of a random order the expected average precision
+        // is ((r - 1) / (n - 1) (n - H) + H) / n with H the sum of 1/k up to n.
+        const double H = 1 + (1.0 / 2) + (1.0 / 3) + (1.0 / 4) + (1.0 / 5) + (1.0 / 6);
+        foreach (var (label, chance) in new[] { ((string?)null, H / 6), ("reason", (((6 - H) / 5) + H) / 6) })
+        {
+            string[] asked = ["evaluate", "-f", document, "-m", _folder.TextModel(), "--methods", "raw", "--measures", "plausibility", "--outputs", "1", "--format", "json", .. label is null ? [] : new[] { "--label", label }];
+            using var json = JsonDocument.Parse(Cli.Good(asked).Bytes);
+            Assert.Equal((2, 1), (json.RootElement.GetProperty("texts").GetInt32(), json.RootElement.GetProperty("marked").GetInt32()));
+            var auprc = json.RootElement.GetProperty("methods")[0].GetProperty("metrics").GetProperty("auprc");
+            Assert.Equal(chance, auprc.GetProperty("chance").GetDouble(), 1e-9);
+        }
+    }
+
     [Fact]
     public void The_same_question_gets_the_same_bytes()
     {

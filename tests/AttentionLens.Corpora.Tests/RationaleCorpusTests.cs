@@ -1,4 +1,5 @@
 using System.Text;
+using AttentionLens.Corpora.Annotations;
 
 namespace AttentionLens.Corpora.Tests;
 
@@ -14,7 +15,37 @@ public sealed class RationaleCorpusTests : IDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(path)!); // the folder of a file below a folder
         File.WriteAllText(path, content, new UTF8Encoding(false));
         var problems = new List<string>();
-        return (RationaleCorpus.Read(path, content, ReaderOptions.Default, label, problems.Add), problems);
+        return (RationaleCorpus.Read(path, content, ReaderOptions.Default, new RationaleSource(label), problems.Add), problems);
+    }
+
+    /// <summary>Annotates a document's text as the editor would: each label on the first place where its quote stands.</summary>
+    private string Annotate(string name, string content, string? by, bool approved, params (string Label, string Quote)[] spans)
+    {
+        var path = Path.Combine(_folder, name);
+        File.WriteAllText(path, content, new UTF8Encoding(false));
+        var annotations = spans.Select(s => new Annotation
+        {
+            Id = Annotation.NewId(),
+            Kind = AnnotationKind.Span,
+            Label = s.Label,
+            Fragments = [new TextRange(content.IndexOf(s.Quote, StringComparison.Ordinal), content.IndexOf(s.Quote, StringComparison.Ordinal) + s.Quote.Length)],
+            By = by,
+            Time = DateTimeOffset.UnixEpoch,
+        });
+        if (approved)
+        {
+            annotations = annotations.Append(new Annotation { Id = Annotation.NewId(), Kind = AnnotationKind.Approval, Label = Annotation.Approved, Time = DateTimeOffset.UnixEpoch });
+        }
+
+        using var sidecar = SidecarFile.Open(new SidecarName(path, by).Path);
+        var described = Anchoring.Describe(content, [.. annotations]).ToArray();
+        foreach (var annotation in described)
+        {
+            sidecar.Put(annotation);
+        }
+
+        sidecar.Save(content, described);
+        return path;
     }
 
     private static string[] Marked(CorpusText text) =>
@@ -41,6 +72,49 @@ public sealed class RationaleCorpusTests : IDisposable
         Assert.Equal([["big"], ["cat"], [], ["animal", "cat"]], texts.Select(Marked));
         Assert.Equal("an animal", texts[3].Pair);
         Assert.Equal(["big", "cat"], Marked(Read("b.jsonl", Lines).Texts[0]));
+    }
+
+    [Fact]
+    public void Annotations_beside_a_document_are_reasons_in_the_text_that_its_format_reads()
+    {
+        // Escapes, markup and columns: what is marked in the file is found in the text that the model reads.
+        const string Json = "{\"text\": \"a \\u00e9 \\\"bad\\\" 😀 soup\", \"note\": \"x\"}\n{\"text\": \"good bread\", \"note\": \"x\"}\n";
+        var path = Annotate("a.jsonl", Json, null, approved: false, ("rationale", "\\\"bad\\\" 😀"), ("food", "soup"));
+        var problems = new List<string>();
+        var texts = RationaleCorpus.Read(path, Json, new ReaderOptions { Fields = ["text"] }, default, problems.Add);
+        Assert.Empty(problems);
+        Assert.Equal([["\"bad\" 😀"], []], texts.Select(Marked));
+        // Nobody said that the second was looked at.
+        Assert.Null(texts[1].Rationale);
+        Assert.Equal([["soup"], []], RationaleCorpus.Read(path, Json, new ReaderOptions { Fields = ["text"] }, new RationaleSource("food"), problems.Add).Select(Marked));
+
+        const string Tsv = "premise\thypothesis\na cat sleeps\tan animal rests\n";
+        path = Annotate("b.tsv", Tsv, null, approved: true, ("rationale", "cat"), ("rationale", "animal rests"));
+        var pair = Assert.Single(RationaleCorpus.Read(path, Tsv, ReaderOptions.Default, default, problems.Add));
+        Assert.Equal(["cat", "animal rests"], Marked(pair));
+        Assert.Equal([0, 1], pair.Rationale!.Select(r => r.Sequence));
+
+        // A folder is all its annotated documents.
+        Assert.Equal([["\"bad\" 😀"], [], ["cat", "animal rests"]], RationaleCorpus.Read(_folder, "", ReaderOptions.Default, default, problems.Add).Select(Marked));
+        Assert.Empty(problems);
+    }
+
+    [Fact]
+    public void Whose_annotations_and_which_label_is_asked_where_it_is_not_clear()
+    {
+        const string Text = "One bad soup.\n\nOne good bread.\n";
+        var path = Annotate("c.txt", Text, "ada", approved: true, ("rationale", "bad"));
+        Annotate("c.txt", Text, "lin", approved: false, ("reason", "good bread"));
+        var problems = new List<string>();
+        var refused = Assert.Throws<SidecarException>(() => RationaleCorpus.Read(path, Text, ReaderOptions.Default, default, problems.Add));
+        Assert.Contains("ada, lin: say whose reasons count with --by NAME", refused.Message, StringComparison.Ordinal);
+        var texts = RationaleCorpus.Read(path, Text, ReaderOptions.Default, new RationaleSource(Annotator: "ada"), problems.Add);
+        Assert.Equal([["bad"], []], texts.Select(Marked));
+        Assert.Empty(texts[1].Rationale!); // ada is done with the document
+        Assert.Empty(problems);
+        Assert.All(RationaleCorpus.Read(path, Text, ReaderOptions.Default, new RationaleSource(Annotator: "lin"), problems.Add), t => Assert.Null(t.Rationale));
+        Assert.Equal("c.txt: nothing is labelled 'rationale'; there are reason.", Assert.Single(problems));
+        Assert.Throws<SidecarException>(() => RationaleCorpus.Read(path, Text, ReaderOptions.Default, new RationaleSource(Annotator: "bob"), problems.Add));
     }
 
     [Fact]

@@ -14,8 +14,11 @@ public sealed record EvaluatedText(string Text, string? Pair = null, IReadOnlyLi
 /// <param name="Seed">Of everything that is drawn.</param>
 /// <param name="RationaleShare">Share of a text's tokens that are taken as chosen (ERASER: the mean of the data set); null = as many as are marked in each text.</param>
 /// <param name="Families">What is measured.</param>
+/// <param name="Synonyms">Lower-case word to words that may stand in its place; null = robustness under synonyms is not measured.</param>
+/// <param name="Replacements">How many texts with one such word are tried.</param>
 public sealed record EvaluatorOptions(
-    int Outputs = 3, int Typos = 3, int Seed = 0, double? RationaleShare = null, IReadOnlySet<MetricFamily>? Families = null)
+    int Outputs = 3, int Typos = 3, int Seed = 0, double? RationaleShare = null, IReadOnlySet<MetricFamily>? Families = null,
+    IReadOnlyDictionary<string, IReadOnlyList<string>>? Synonyms = null, int Replacements = 3)
 {
     public bool Measures(MetricFamily family) => Families?.Contains(family) != false;
 }
@@ -45,6 +48,7 @@ public sealed class Evaluator(Model model, IReadOnlyList<Method> methods, Evalua
         var places = Places(tokens, targets, options.Outputs);
         var collected = new SortedDictionary<string, SortedDictionary<string, List<Measured>>>(StringComparer.Ordinal);
         var problems = new List<string>();
+        var answered = new HashSet<string>();
         var sums = methods.ToDictionary(m => m.Name, _ => new double[tokens.Length]);
         var counts = new int[tokens.Length];
         var outputs = 0;
@@ -68,6 +72,7 @@ public sealed class Evaluator(Model model, IReadOnlyList<Method> methods, Evalua
                     var scores = TokenScores.Of(methods[m], model, target, cancellation: cancellation);
                     Measure(methods[m], text, output, scores, (name, value) => Add(methods[m].Name, name, value), cancellation);
                     Normalise(scores, output.Items, sums[methods[m].Name]);
+                    answered.Add(methods[m].Name);
                 }
                 catch (MethodException problem)
                 {
@@ -82,7 +87,7 @@ public sealed class Evaluator(Model model, IReadOnlyList<Method> methods, Evalua
 
         if (text.Rationale is not null && options.Measures(MetricFamily.Plausibility))
         {
-            foreach (var method in methods.Where(m => collected.ContainsKey(m.Name)))
+            foreach (var method in methods.Where(m => answered.Contains(m.Name)))
             {
                 Compare(tokens, text.Rationale, sums[method.Name], counts, (name, value) => Add(method.Name, name, value));
             }
@@ -164,11 +169,16 @@ public sealed class Evaluator(Model model, IReadOnlyList<Method> methods, Evalua
 
         if (options.Measures(MetricFamily.Robustness))
         {
-            add("robustness", Robustness.UnderTypos(
-                model, method, null, output, items, Encode(text.Text, text.Pair, cancellation).Source, text.Text,
-                typed => Encode(typed, text.Pair, cancellation) is var (input, tokens, _) ? (input, tokens) : default,
-                options.Typos, options.Seed, null, cancellation));
+            add("robustness", Under(spared => Robustness.Typos(text.Text, options.Typos, options.Seed, spared)));
+            if (options.Synonyms is { } synonyms)
+            {
+                add("synonyms", Under(spared => Robustness.Synonyms(text.Text, synonyms, options.Replacements, options.Seed, spared)));
+            }
         }
+
+        Measured Under(Func<(int Start, int End)?, IReadOnlyList<TextVariant>> vary) => Robustness.Under(
+            model, method, null, output, items, Encode(text.Text, text.Pair, cancellation).Source, text.Text,
+            changed => Encode(changed, text.Pair, cancellation) is var (input, tokens, _) ? (input, tokens) : default, vary, null, cancellation);
     }
 
     private void Compare(Token[] tokens, IReadOnlyList<(int Sequence, int Start, int End)> rationale, double[] sums, int[] counts, Action<string, Measured> add)

@@ -76,6 +76,9 @@ public static class Metrics
         new("robustness", "Rank correlation under typos", MetricFamily.Robustness, Direction.Higher,
             "Whether words rank as before when letters in a few other words change places: 1 the same order, 0 none in common.",
             "A picture that never changes is robust too, and says nothing about the text."),
+        new("synonyms", "Rank correlation under synonyms", MetricFamily.Robustness, Direction.Higher,
+            "Whether words rank as before when one other word gives way to one of its meaning: 1 the same order, 0 none in common.",
+            "No two words mean the same everywhere, and a rare one may be new to the model."),
     ];
 
     public static Metric Named(string name) => All.First(m => m.Name == name);

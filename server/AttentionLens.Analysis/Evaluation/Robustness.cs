@@ -5,9 +5,15 @@ using AttentionLens.Tokenization;
 
 namespace AttentionLens.Analysis.Evaluation;
 
-/// <summary>A text with small mistakes of the kind that people make; as long as the original, word for word in the same place.</summary>
-/// <param name="Changed">Starts of the mistyped words.</param>
-public sealed record MistypedText(string Text, IReadOnlyList<int> Changed);
+/// <summary>A text in which something has changed that should not matter; it has as many words as the original, each in the place of its own.</summary>
+/// <param name="Changed">Starts of the changed words in the original.</param>
+/// <param name="After">From this offset of the original on, the text stands ...</param>
+/// <param name="Shift">... so many code units further.</param>
+public sealed record TextVariant(string Text, IReadOnlyList<int> Changed, int After = 0, int Shift = 0)
+{
+    /// <summary>Where an offset of the original is, outside the changed words.</summary>
+    public int Place(int offset) => offset < After ? offset : offset + Shift;
+}
 
 /// <summary>Does the picture stay the same when the text changes in a way that does not matter?</summary>
 public static class Robustness
@@ -66,7 +72,7 @@ public static class Robustness
     /// <param name="seed">The same seed makes the same mistakes.</param>
     /// <param name="spared">A range that stays as it is: the query.</param>
     /// <returns>Fewer than asked for, down to none, where no word can be mistyped.</returns>
-    public static IReadOnlyList<MistypedText> Typos(string text, int count, int seed = 0, (int Start, int End)? spared = null)
+    public static IReadOnlyList<TextVariant> Typos(string text, int count, int seed = 0, (int Start, int End)? spared = null)
     {
         var candidates = Words(text).Where(w => !(spared is { } s && w.Start < s.End && s.Start < w.End) && Swaps(text, w).Any()).ToArray();
         if (candidates.Length == 0)
@@ -75,7 +81,7 @@ public static class Robustness
         }
 
         var random = new Random(seed);
-        var texts = new List<MistypedText>();
+        var texts = new List<TextVariant>();
         for (var i = 0; i < count; i++)
         {
             random.Shuffle(candidates);
@@ -88,30 +94,49 @@ public static class Robustness
                 (typed[at], typed[at + 1]) = (typed[at + 1], typed[at]);
             }
 
-            texts.Add(new MistypedText(new string(typed), [.. changed.Select(w => w.Start).Order()]));
+            texts.Add(new TextVariant(new string(typed), [.. changed.Select(w => w.Start).Order()]));
         }
 
         return [.. texts.DistinctBy(t => t.Text)];
     }
 
     /// <summary>
-    /// Texts in which words of a list are replaced by another of their meaning. Lengths change; words do not, as each stands for one word.
+    /// Texts in which one word is replaced by another of its meaning. Lengths change; words do not, as each stands for one word.
     /// </summary>
     /// <param name="text">The original.</param>
-    /// <param name="synonyms">Lower-case word to single words.</param>
+    /// <param name="synonyms">Lower-case word to single words (<see cref="IsWord"/>).</param>
+    /// <param name="count">How many texts; more that are possible are drawn from.</param>
+    /// <param name="seed">The same seed draws the same ones.</param>
     /// <param name="spared">A range that stays as it is.</param>
-    /// <returns>One text for each replacement that is possible.</returns>
-    public static IEnumerable<string> Synonyms(string text, IReadOnlyDictionary<string, IReadOnlyList<string>> synonyms, (int Start, int End)? spared = null)
+    /// <returns>In the order of the text; fewer than asked for, down to none, where it holds no word of the list.</returns>
+    public static IReadOnlyList<TextVariant> Synonyms(
+        string text, IReadOnlyDictionary<string, IReadOnlyList<string>> synonyms, int count, int seed = 0, (int Start, int End)? spared = null)
+    {
+        TextVariant[] all = [.. Replaced(text, synonyms, spared).DistinctBy(v => v.Text)];
+        if (all.Length <= count)
+        {
+            return all;
+        }
+
+        int[] drawn = [.. Enumerable.Range(0, all.Length)];
+        new Random(seed).Shuffle(drawn);
+        return [.. drawn.Take(count).Order().Select(i => all[i])];
+    }
+
+    /// <summary>One word and nothing else: what can stand in the place of a word.</summary>
+    public static bool IsWord(string text) => Words(text) is [(0, var end)] && end == text.Length;
+
+    private static IEnumerable<TextVariant> Replaced(string text, IReadOnlyDictionary<string, IReadOnlyList<string>> synonyms, (int Start, int End)? spared)
     {
         foreach (var word in Words(text).Where(w => !(spared is { } s && w.Start < s.End && s.Start < w.End)))
         {
             var original = text[word.Start..word.End];
             foreach (var other in synonyms.GetValueOrDefault(original.ToLowerInvariant()) ?? [])
             {
-                if (Words(other) is [(0, var end)] && end == other.Length)
+                if (IsWord(other) && !string.Equals(other, original, StringComparison.OrdinalIgnoreCase))
                 {
-                    var shaped = char.IsUpper(original[0]) && other.Length > 0 ? char.ToUpperInvariant(other[0]) + other[1..] : other;
-                    yield return text[..word.Start] + shaped + text[word.End..];
+                    var shaped = char.IsUpper(original[0]) ? char.ToUpperInvariant(other[0]) + other[1..] : other;
+                    yield return new TextVariant(text[..word.Start] + shaped + text[word.End..], [word.Start], word.End, shaped.Length - original.Length);
                 }
             }
         }
@@ -169,8 +194,8 @@ public static class Robustness
     }
 
     /// <summary>
-    /// The same output asked of mistyped texts (see <see cref="Typos"/>): do the scores of words keep their order? The word that is explained is spared.
-    /// None where no word can be mistyped, or fewer than two words have scores. Cost: for each text what the method costs, and one pass.
+    /// The same output asked of changed texts (see <see cref="Typos"/>, <see cref="Synonyms"/>): do the scores of words keep their order? The word that is explained
+    /// is spared. None where nothing can be changed, or fewer than two words have scores. Cost: for each text what the method costs, and one pass.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="method">The method.</param>
@@ -179,15 +204,15 @@ public static class Robustness
     /// <param name="scores">One per item of the output.</param>
     /// <param name="tokens">Of the original text.</param>
     /// <param name="text">The original text; tokens of sequence 0 have their offsets in it.</param>
-    /// <param name="encode">A mistyped text as an input, with its tokens.</param>
-    /// <param name="count">How many texts.</param>
-    /// <param name="seed">Of the mistakes.</param>
+    /// <param name="encode">A changed text as an input, with its tokens.</param>
+    /// <param name="vary">The changed texts, with a range of the original spared.</param>
     /// <param name="progress">Share done.</param>
     /// <param name="cancellation">Checked inside.</param>
     /// <exception cref="MethodException">The method is not defined here.</exception>
-    public static Measured UnderTypos(
+    public static Measured Under(
         Model model, Method method, HeadSelection? selection, ErasedOutput output, double[] scores, Token[] tokens, string text,
-        Func<string, (ModelInput Input, Token[] Tokens)> encode, int count, int seed = 0, IProgress<double>? progress = null, CancellationToken cancellation = default)
+        Func<string, (ModelInput Input, Token[] Tokens)> encode, Func<(int Start, int End)?, IReadOnlyList<TextVariant>> vary,
+        IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         var isOfSource = model.Info.Kind != ModelKind.EncoderDecoder && output.Target.Kind is not (HeadKind.SequenceClassification or HeadKind.QuestionAnswering);
         var row = output.Target.Rows[0];
@@ -195,13 +220,13 @@ public static class Robustness
         var words = Words(text);
         var before = PerWord(words, output.Items.Select((t, i) => (tokens[t], scores[i])).Where(p => p.Item1.Sequence == 0).Select(p => (p.Item1.Start, p.Item1.End, p.Item2)));
         var after = new List<double[]>();
-        var variants = Typos(text, count, seed, spared);
+        var variants = vary(spared);
         for (var v = 0; v < variants.Count; v++)
         {
-            var (input, typed) = encode(variants[v].Text);
-            // The word is spared, so its token begins where it began, unless a tokenizer that knows no words drew its borders elsewhere.
+            var (input, changed) = encode(variants[v].Text);
+            // The word is spared, so a token begins where it stands now, unless a tokenizer that knows no words drew its borders elsewhere.
             int? position = !isOfSource ? (model.Info.Kind == ModelKind.EncoderDecoder ? row : null)
-                : spared is { } s ? Array.FindIndex(typed, t => t is { Sequence: 0, Special: false } && t.Start == s.Start) : row;
+                : spared is { } s ? Array.FindIndex(changed, t => t is { Sequence: 0, Special: false } && t.Start == variants[v].Place(s.Start)) : row;
             if (position < 0 || input.InputIds.Length > model.Info.MaxPositions)
             {
                 continue;
@@ -209,7 +234,8 @@ public static class Robustness
 
             var target = OutputTarget.Of(model, input, new OutputChoice(position), cancellation);
             var now = TokenScores.Of(method, model, target, selection, null, cancellation);
-            after.Add(PerWord(words, ErasedOutput.ItemsOf(model, target).Where(i => typed[i].Sequence == 0).Select(i => (typed[i].Start, typed[i].End, (double)now.Source[i]))));
+            after.Add(PerWord(
+                Words(variants[v].Text), ErasedOutput.ItemsOf(model, target).Where(i => changed[i].Sequence == 0).Select(i => (changed[i].Start, changed[i].End, (double)now.Source[i]))));
             progress?.Report((v + 1.0) / variants.Count);
         }
 

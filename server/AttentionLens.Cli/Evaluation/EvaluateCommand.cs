@@ -34,25 +34,31 @@ internal static class EvaluateCommand
         var typos = Whole("--typos", "How many mistyped variants of a text are tried.", 3, 1, 100);
         var seed = Whole("--seed", "Of everything that is drawn.", 0, 0, int.MaxValue);
         var limit = Whole("--limit", "Only the first N texts.", int.MaxValue, 1, int.MaxValue);
-        var label = new Option<string?>("--label") { Description = "Only spans with this label are reasons.", HelpName = "NAME" };
+        var synonyms = new Option<string?>("--synonyms") { Description = "Also measure robustness under synonyms from a file: word TAB synonym ... on each line, or JSON {\"word\": [\"synonym\"]}.", HelpName = "FILE" };
+        var replacements = Whole("--replacements", "How many variants of a text with one synonym are tried.", 3, 1, 100);
+        var label = new Option<string?>("--label") { Description = "Only spans with this label are reasons; in annotations beside a document 'rationale' when absent.", HelpName = "NAME" };
+        var by = Annotate.AnnotateCommand.AnnotatorOption("Whose annotations beside the documents hold the reasons, where there are several annotators.");
         var fields = new Option<string?>("--fields") { Description = "Fields or columns to read, with a comma between; two make a pair.", HelpName = "NAMES" };
         var format = AttendCommand.FormatOption(["md", "json", "html"]);
         format.DefaultValueFactory = _ => "md";
         var output = new Option<string?>("--output", "-o") { Description = "Write the report to a file; a run that is stopped goes on from there.", HelpName = "FILE" };
         var command = new Command("evaluate", "Measure how far pictures of attention can be trusted.")
         {
-            input.File, model, methods, measures, outputs, typos, seed, limit, label, fields, format, output,
+            input.File, model, methods, measures, outputs, typos, synonyms, replacements, seed, limit, label, by, fields, format, output,
         };
         command.SetWork((parsed, cancellation) =>
         {
             var path = parsed.GetValue(input.File) ?? throw new UsageException("Which texts? Give a corpus with -f FILE.");
             var chosen = Chosen(parsed.GetRequiredValue(methods));
             var families = Families(parsed.GetRequiredValue(measures));
-            var texts = Texts(terminal, input, parsed, path, parsed.GetValue(fields), parsed.GetValue(label), parsed.GetValue(limit));
+            var problems = new List<string>();
+            var words = parsed.GetValue(synonyms) is { } list ? SynonymFile.Read(list, TextInput.ReadText(list), problems.Add) : null;
+            var reasons = new RationaleSource(parsed.GetValue(label), Annotate.AnnotateCommand.Annotator(parsed.GetValue(by)));
+            var texts = Texts(terminal, input, parsed, path, parsed.GetValue(fields), reasons, parsed.GetValue(limit), problems);
             var target = parsed.GetValue(output);
             var folder = ModelLocator.Resolve(parsed.GetValue(model));
             using var loaded = AttendCommand.LoadModel(terminal, folder, cancellation);
-            var options = new EvaluatorOptions(parsed.GetValue(outputs), parsed.GetValue(typos), parsed.GetValue(seed), null, families);
+            var options = new EvaluatorOptions(parsed.GetValue(outputs), parsed.GetValue(typos), parsed.GetValue(seed), null, families, words, parsed.GetValue(replacements));
             var plain = new Evaluator(loaded, chosen, options);
             double[] shares = [.. texts.Select(t => plain.MarkedShare(t, cancellation)).OfType<double>()];
             options = options with { RationaleShare = shares.Length > 0 ? shares.Average() : null };
@@ -107,14 +113,13 @@ internal static class EvaluateCommand
     }
 
     private static List<EvaluatedText> Texts(
-        Terminal terminal, TextInput input, ParseResult parsed, string path, string? fields, string? label, int limit)
+        Terminal terminal, TextInput input, ParseResult parsed, string path, string? fields, RationaleSource reasons, int limit, List<string> problems)
     {
-        var problems = new List<string>();
         IReadOnlyList<CorpusText> read;
         try
         {
             var options = new ReaderOptions { Fields = fields?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [] };
-            read = RationaleCorpus.Read(path == "-" ? "stdin.txt" : path, Directory.Exists(path) ? "" : input.Read(parsed) ?? "", options, label, problems.Add);
+            read = RationaleCorpus.Read(path == "-" ? "stdin.txt" : path, Directory.Exists(path) ? "" : input.Read(parsed) ?? "", options, reasons, problems.Add);
         }
         catch (SidecarException unreadable)
         {

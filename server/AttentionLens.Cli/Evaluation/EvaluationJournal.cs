@@ -27,7 +27,8 @@ internal sealed class EvaluationJournal : IDisposable
     {
         var header = new JournalHeader(
             1, model.Fingerprint, [.. methods.Select(m => m.Name)],
-            [.. Enum.GetValues<MetricFamily>().Where(options.Measures).Select(f => $"{f}")], options.Outputs, options.Typos, options.Seed, options.RationaleShare);
+            [.. Enum.GetValues<MetricFamily>().Where(options.Measures).Select(f => $"{f}")], options.Outputs, options.Typos, options.Seed, options.RationaleShare,
+            options.Synonyms is { } list ? Hash(string.Join('\n', list.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key}\t{string.Join('\t', e.Value)}"))) : null, options.Replacements);
         var path = PathOf(output);
         FileStream stream;
         try
@@ -116,8 +117,10 @@ internal sealed class EvaluationJournal : IDisposable
         var all = string.Create(
             CultureInfo.InvariantCulture,
             $"{text.Text.Length}:{text.Text}|{text.Pair?.Length ?? -1}:{text.Pair}|{(text.Rationale is null ? "-" : string.Join(';', text.Rationale))}");
-        return Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(all)));
+        return Hash(all);
     }
+
+    private static string Hash(string text) => Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(text)));
 
     private void WriteLine(string line)
     {
@@ -127,6 +130,6 @@ internal sealed class EvaluationJournal : IDisposable
 }
 
 internal sealed record JournalHeader(
-    int Evaluation, string Model, string[] Methods, string[] Families, int Outputs, int Typos, int Seed, double? RationaleShare);
+    int Evaluation, string Model, string[] Methods, string[] Families, int Outputs, int Typos, int Seed, double? RationaleShare, string? Synonyms, int Replacements);
 
 internal sealed record JournalLine(string Text, TextScores Scores);

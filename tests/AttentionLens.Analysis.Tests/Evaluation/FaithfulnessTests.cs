@@ -151,7 +151,8 @@ public sealed class FaithfulnessTests
     public void A_whole_text_is_measured_alike_every_time()
     {
         using Model model = Model.Load(Path.Combine(Root(), "models", "mini-encoder"));
-        var evaluator = new Evaluator(model, [Methods.Raw, Methods.Rollout, Methods.ValueNorm], new EvaluatorOptions(Outputs: 2, Typos: 2));
+        var synonyms = new Dictionary<string, IReadOnlyList<string>> { ["lamp"] = ["light"], ["storm"] = ["gale"] };
+        var evaluator = new Evaluator(model, [Methods.Raw, Methods.Rollout, Methods.ValueNorm], new EvaluatorOptions(Outputs: 2, Typos: 2, Synonyms: synonyms));
         var text = new EvaluatedText("The keeper of the lighthouse lit the lamp before the storm.", Rationale: [(0, 14, 24), (0, 32, 36)]);
         var scores = evaluator.Evaluate(text);
         Assert.Equal(2, scores.Outputs);
@@ -167,6 +168,9 @@ public sealed class FaithfulnessTests
         Assert.Null(evaluator.MarkedShare(new EvaluatedText("x")));
 
         var clarity = new Evaluator(model, [Methods.Raw], new EvaluatorOptions(Families: new HashSet<MetricFamily> { MetricFamily.Clarity })).Evaluate(text);
+        // Reasons alone can be asked about, too.
+        var plausibility = new Evaluator(model, [Methods.Raw], new EvaluatorOptions(Outputs: 2, Families: new HashSet<MetricFamily> { MetricFamily.Plausibility })).Evaluate(text);
+        Assert.Equal(scores.Scores["raw"]["auprc"], plausibility.Scores["raw"]["auprc"]);
         Assert.Equal(["effectiveTokens", "entropy", "gini"], clarity.Scores["raw"].Keys);
         Assert.Throws<MethodException>(() => evaluator.Evaluate(new EvaluatedText("... !")));
 

@@ -286,7 +286,7 @@ public sealed class MetricTests
         var texts = Robustness.Typos(Text, 6, spared: (0, 6));
         Assert.InRange(texts.Count, 3, 6);
         Assert.Equal(texts.Select(t => t.Text), Robustness.Typos(Text, 6, spared: (0, 6)).Select(t => t.Text));
-        foreach (var (typed, changed) in texts)
+        foreach (var (typed, changed, _, _) in texts)
         {
             Assert.Equal(Robustness.Words(Text), Robustness.Words(typed));
             Assert.StartsWith("Nobody 😀", typed, StringComparison.Ordinal);
@@ -307,8 +307,15 @@ public sealed class MetricTests
     public void Synonyms_replace_one_word_at_a_time_and_keep_its_capital()
     {
         var list = new Dictionary<string, IReadOnlyList<string>> { ["big"] = ["large", "very big"], ["cat"] = ["feline"] };
-        Assert.Equal(["Large cats and a cat", "Big cats and a feline"], Robustness.Synonyms("Big cats and a cat", list));
-        Assert.Equal(["Big cats and a feline"], Robustness.Synonyms("Big cats and a cat", list, (0, 3)));
+        var both = Robustness.Synonyms("Big cats and a cat", list, 9);
+        Assert.Equal(["Large cats and a cat", "Big cats and a feline"], both.Select(v => v.Text));
+        // What stands after the word has moved, what stands before it has not.
+        Assert.Equal((4 + 2, 0), (both[0].Place(4), both[1].Place(0)));
+        Assert.All(both, v => Assert.Equal(Robustness.Words("Big cats and a cat").Count, Robustness.Words(v.Text).Count));
+        Assert.Equal(["Big cats and a feline"], Robustness.Synonyms("Big cats and a cat", list, 9, spared: (0, 3)).Select(v => v.Text));
+        // More than are wanted are drawn from, the same ones for the same seed.
+        Assert.Equal(Robustness.Synonyms("Big cats and a cat", list, 1, 5).Select(v => v.Text), Robustness.Synonyms("Big cats and a cat", list, 1, 5).Select(v => v.Text));
+        Assert.Equal(2, Enumerable.Range(0, 20).Select(seed => Robustness.Synonyms("Big cats and a cat", list, 1, seed).Single().Text).Distinct().Count());
     }
 
     [Fact]

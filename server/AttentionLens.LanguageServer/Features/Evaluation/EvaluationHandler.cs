@@ -159,8 +159,9 @@ internal sealed class EvaluationHandler(
         {
             Measured robustness = attention.Text.Notice is not null
                 ? Measured.None
-                : Robustness.UnderTypos(
-                    model, weighing.Method, selection, output, values, tokens, attention.Segment.Text, typed => Encode(attention, typed, cancellation), Typos, 0, progress, cancellation);
+                : Robustness.Under(
+                    model, weighing.Method, selection, output, values, tokens, attention.Segment.Text, typed => Encode(attention, typed, cancellation),
+                    spared => Robustness.Typos(attention.Segment.Text, Typos, 0, spared), progress, cancellation);
             Add("robustness", robustness);
             if (robustness.Value is null)
                 problems.Add("The text has too few words that could be mistyped (of four letters or more), or is shown only in part.");
