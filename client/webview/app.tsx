@@ -26,12 +26,12 @@ import type { Exporter } from './export.js';
 import { Empty, Failure, Loading } from './notice.js';
 import { type Mark, type Panel, PanelContext } from './panel-context.js';
 import { type Copy, SaveMenu } from './save-menu.js';
-import { Select } from './select.js';
 import { t } from './strings.js';
 import { useTheme } from './theme.js';
 import { tokenAt } from './tokens.js';
 import { type Transport, TransportContext } from './transport.js';
 import { useQuestion } from './use-question.js';
+import { ViewTabs } from './view-tabs.js';
 import { CompareView } from './views/compare-view.js';
 import { CrossView } from './views/cross-view.js';
 import { HeadView } from './views/head-view.js';
@@ -258,27 +258,12 @@ export function App(props: AppProps) {
     return (
       <PanelContext.Provider value={panel}>
         <div class="panel" data-stale={isStale} data-version={version} aria-busy={isStale}>
-          <nav>
-            <div role="tablist" aria-label={t('views')}>
-              {offered.map(name => (
-                <TabButton key={name} name={name} tabs={offered} isActive={name === shownTab} onOpen={setTab} />
-              ))}
-            </div>
-            {/* The same choice where there is no room for tabs; the stylesheet shows one of the two. */}
-            <div class="tab-select">
-              <Select
-                label={t('views')}
-                isQuiet
-                value={shownTab}
-                options={offered.map(name => [name, t(tabNames[name])])}
-                onChange={setTab}
-              />
-            </div>
+          <ViewTabs tabs={offered} shown={shownTab} onOpen={setTab}>
             <span class="spacer" aria-live="polite">
               {isStale ? t('updating') : notice}
             </span>
             <SaveMenu onSave={save} onExport={exportAll} onCopy={copy} />
-          </nav>
+          </ViewTabs>
           {tokens.value.status === 'truncated' && (
             <p class="banner" role="status">
               {tokens.value.message ?? t('truncated', axes.queries.length)}
@@ -310,51 +295,6 @@ function fitting(view: View, { kind, layers, heads }: StackInfo, isOneOfSeveral:
     layer: view.layer === 'mean' || view.layer < layers ? view.layer : 'mean',
     head: view.head === 'mean' || view.head < heads ? view.head : 'mean',
   };
-}
-
-const tabNames = {
-  image: 'image',
-  model: 'model',
-  head: 'headTab',
-  heatmap: 'heatmap',
-  row: 'row',
-  neuron: 'neuron',
-  cross: 'crossTab',
-  compare: 'compare',
-  prediction: 'prediction',
-  trust: 'trust',
-} as const;
-
-interface TabButtonProps {
-  readonly name: Tab;
-  readonly tabs: readonly Tab[];
-  readonly isActive: boolean;
-  readonly onOpen: (tab: Tab) => void;
-}
-
-function TabButton({ name, tabs, isActive, onOpen }: TabButtonProps) {
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    const next = tabs[tabs.indexOf(name) + step];
-    if (step === 0 || !next) return;
-    event.preventDefault();
-    onOpen(next);
-    document.getElementById(`tab-${next}`)?.focus();
-  };
-  return (
-    <button
-      type="button"
-      role="tab"
-      id={`tab-${name}`}
-      aria-selected={isActive}
-      aria-controls="view"
-      tabIndex={isActive ? 0 : -1}
-      onClick={() => onOpen(name)}
-      onKeyDown={onKeyDown}
-    >
-      {t(tabNames[name])}
-    </button>
-  );
 }
 
 /** Stands for every view that needs no resolving. */

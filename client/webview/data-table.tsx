@@ -76,7 +76,7 @@ export function DataTable<R>(props: DataTableProps<R>) {
         <caption>{props.caption}</caption>
         <thead>
           <tr>
-            {columns.map(({ label, value, isAscending }, index) => {
+            {columns.map(({ label, value, isAscending, isHeading }, index) => {
               const isSorted = sorting?.column === index;
               const isNumber = rows[0] !== undefined && typeof value(rows[0]) === 'number';
               const isDown = (isNumber && !isAscending) !== (sorting?.isReversed ?? false);
@@ -84,7 +84,7 @@ export function DataTable<R>(props: DataTableProps<R>) {
                 <th
                   key={label}
                   scope="col"
-                  class={isNumber ? 'number' : undefined}
+                  class={isNumber && !isHeading ? 'number' : undefined}
                   aria-sort={isSorted ? (isDown ? 'descending' : 'ascending') : 'none'}
                 >
                   <button type="button" class="link" onClick={() => sortBy(index)}>

@@ -27,6 +27,9 @@ export const csv = (rows: Iterable<readonly (string | number)[]>): string => {
   return `${lines.join('\r\n')}\r\n`;
 };
 
+export const toPng = (canvas: HTMLCanvasElement | null, background: string): string =>
+  canvas ? flatten([{ canvas, x: 0, y: 0 }], background) : '';
+
 /** Canvases laid over each other as one PNG, base64 without the data URL's head. */
 export function flatten(
   layers: readonly { readonly canvas: HTMLCanvasElement; readonly x: number; readonly y: number }[],

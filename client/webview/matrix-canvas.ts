@@ -1,6 +1,7 @@
+import { prepare } from './canvas.js';
 import { levels, unit } from './color-maps.js';
 import { pool, type Tile } from './matrix.js';
-import { type MatrixPainter, type Paint, resize } from './matrix-painter.js';
+import type { MatrixPainter, Paint } from './matrix-painter.js';
 import type { Area, Viewport } from './viewport.js';
 
 /** Draws one tile of a matrix with Canvas2D. The picture is made once per tile and colours, then only moved. */
@@ -11,17 +12,13 @@ export class MatrixCanvas implements MatrixPainter {
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
   draw(tile: Tile, paint: Paint, viewport: Viewport, area: Area): void {
-    const ratio = window.devicePixelRatio;
-    resize(this.canvas, area, ratio);
-    const context = this.canvas.getContext('2d');
+    const context = prepare(this.canvas, area);
     if (!context) return;
     const { cell } = viewport;
     const width = (tile.columns[1] - tile.columns[0]) * cell;
     const height = (tile.rows[1] - tile.rows[0]) * cell;
     // Where several values share a pixel the strongest is drawn: picking one at random would lose peaks.
-    this.make(tile, paint, Math.max(1, Math.ceil(tile.shape[1] / (width * ratio) - 1e-6)));
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, area.width, area.height);
+    this.make(tile, paint, Math.max(1, Math.ceil(tile.shape[1] / (width * window.devicePixelRatio) - 1e-6)));
     // Pixels are cells: smoothing would invent values between them.
     context.imageSmoothingEnabled = false;
     const x = (tile.columns[0] - viewport.column) * cell;

@@ -23,12 +23,3 @@ export function createPainter(canvas: HTMLCanvasElement): MatrixPainter {
   const context = canvas.getContext('webgl2', { alpha: true, antialias: false, preserveDrawingBuffer: true });
   return context ? new MatrixWebGl(canvas, context) : new MatrixCanvas(canvas);
 }
-
-export function resize(canvas: HTMLCanvasElement, area: Area, ratio: number): void {
-  const width = Math.max(1, Math.round(area.width * ratio));
-  const height = Math.max(1, Math.round(area.height * ratio));
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  canvas.style.width = `${area.width}px`;
-  canvas.style.height = `${area.height}px`;
-}

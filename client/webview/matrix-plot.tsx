@@ -1,8 +1,9 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { prepare } from './canvas.js';
 import { cssColor, levels, unit } from './color-maps.js';
 import { flatten, useExporter } from './export.js';
 import { isPooled, type Tile, type Window, weightAt } from './matrix.js';
-import { createPainter, type MatrixPainter, type Paint, resize } from './matrix-painter.js';
+import { createPainter, type MatrixPainter, type Paint } from './matrix-painter.js';
 import type { Cell } from './panel-context.js';
 import { t } from './strings.js';
 import { type Surface, SvgSurface } from './svg-surface.js';
@@ -117,19 +118,13 @@ export function MatrixPlot(props: MatrixPlotProps) {
   }, [tile, paint, shown, area]);
   useEffect(() => () => painter.current?.dispose(), []);
 
+  const scene: Overlay = { rows, columns, viewport: shown, area, left, top, theme, chosen, cell: null, brush: null };
   const highlighted = pointed ?? (isFocused ? active : null);
   const brush = drag.current?.brushFrom && brushTo ? block(drag.current.brushFrom, brushTo) : null;
   useLayoutEffect(() => {
-    if (!overlay.current) return;
-    resize(overlay.current, outer, window.devicePixelRatio);
-    paintOverlay(overlay.current, {
-      ...{ rows, columns, viewport: shown, area, left, top, theme, chosen },
-      cell: highlighted,
-      brush,
-    });
+    const context = prepare(overlay.current, outer);
+    if (context) drawOverlay(context, { ...scene, cell: highlighted, brush });
   });
-
-  const scene: Overlay = { rows, columns, viewport: shown, area, left, top, theme, chosen, cell: null, brush: null };
   useExporter({
     svg: () => {
       const surface = new SvgSurface();
@@ -140,8 +135,8 @@ export function MatrixPlot(props: MatrixPlotProps) {
     },
     png: () => {
       const canvas = document.createElement('canvas');
-      resize(canvas, outer, window.devicePixelRatio);
-      paintOverlay(canvas, scene);
+      const context = prepare(canvas, outer);
+      if (context) drawOverlay(context, scene);
       const layers = base.current ? [{ canvas: base.current, x: left, y: top }] : [];
       return flatten([...layers, { canvas, x: 0, y: 0 }], theme.background);
     },
@@ -323,15 +318,6 @@ interface Overlay {
   readonly chosen: number | null;
   readonly cell: Cell | null;
   readonly brush: Block | null;
-}
-
-function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
-  const context = canvas.getContext('2d');
-  if (!context) return;
-  const ratio = window.devicePixelRatio;
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  drawOverlay(context, scene);
 }
 
 /** Width and height of the matrix on screen. */

@@ -1,6 +1,7 @@
+import { resize } from './canvas.js';
 import { levels, logFloor } from './color-maps.js';
 import type { Tile } from './matrix.js';
-import { type MatrixPainter, type Paint, resize } from './matrix-painter.js';
+import type { MatrixPainter, Paint } from './matrix-painter.js';
 import type { Area, Viewport } from './viewport.js';
 
 const vertexShader = `#version 300 es
@@ -73,7 +74,7 @@ export class MatrixWebGl implements MatrixPainter {
   draw(tile: Tile, paint: Paint, viewport: Viewport, area: Area): void {
     const { gl } = this;
     const ratio = window.devicePixelRatio;
-    resize(this.canvas, area, ratio);
+    resize(this.canvas, area);
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);

@@ -1,10 +1,11 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type ImageInfo, withHead } from '../../shared/protocol.js';
+import { prepare } from '../canvas.js';
 import { colorTable, cssColor, levels, scaled } from '../color-maps.js';
-import { csv, flatten, useExporter } from '../export.js';
+import { csv, toPng, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
+import { drawAxes, outline } from '../head-grid.js';
 import { strongest } from '../lines.js';
-import { resize } from '../matrix-painter.js';
 import { Failure, Loading } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { type Placement, patchAt, patchBox, patchOfToken, place, seen, tokenOfPatch } from '../picture.js';
@@ -74,13 +75,8 @@ function Patches({ image }: { readonly image: ImageInfo }) {
     theme,
   };
   useLayoutEffect(() => {
-    const element = canvas.current;
-    if (!element || outer.width === 0) return;
-    resize(element, outer, window.devicePixelRatio);
-    const context = element.getContext('2d');
+    const context = outer.width > 0 && prepare(canvas.current, outer);
     if (!context) return;
-    context.setTransform(window.devicePixelRatio, 0, 0, window.devicePixelRatio, 0, 0);
-    context.clearRect(0, 0, outer.width, outer.height);
     const { x, y, scale } = placement;
     if (picture.bitmap) {
       context.filter = `grayscale(${opacity})`;
@@ -91,7 +87,7 @@ function Patches({ image }: { readonly image: ImageInfo }) {
   });
 
   useExporter({
-    png: () => (canvas.current ? flatten([{ canvas: canvas.current, x: 0, y: 0 }], theme.background) : ''),
+    png: () => toPng(canvas.current, theme.background),
     svg: () => {
       const surface = new SvgSurface();
       const { x, y, scale } = placement;
@@ -365,24 +361,11 @@ function HeadMaps({ image, query, onChoose }: HeadMapsProps) {
   const edge = Math.max(smallestMap, Math.min(largestMap, Math.floor(room / heads) - mapGap));
   const pitch = edge + mapGap;
   useLayoutEffect(() => {
-    const element = canvas.current;
-    if (!element || !maps) return;
-    const area = { width: mapGutter + heads * pitch, height: mapGutter + layers * pitch };
-    resize(element, area, window.devicePixelRatio);
-    const context = element.getContext('2d');
+    if (!maps) return;
+    const context = prepare(canvas.current, { width: mapGutter + heads * pitch, height: mapGutter + layers * pitch });
     if (!context) return;
-    context.setTransform(window.devicePixelRatio, 0, 0, window.devicePixelRatio, 0, 0);
-    context.clearRect(0, 0, area.width, area.height);
     context.imageSmoothingEnabled = false;
-    context.font = `11px ${theme.font}`;
-    context.fillStyle = theme.dimmed;
-    context.textBaseline = 'middle';
-    context.textAlign = 'center';
-    for (let head = 0; head < heads; head++) context.fillText(String(head), mapGutter + head * pitch + edge / 2, 8);
-    context.textAlign = 'right';
-    for (let layer = 0; layer < layers; layer++) {
-      context.fillText(String(layer), mapGutter - 6, mapGutter + layer * pitch + edge / 2);
-    }
+    drawAxes(context, { left: mapGutter, top: mapGutter, edge, pitch }, layers, heads, theme);
     const colors = colorTable(settings.colorMap, theme.isLight);
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < heads; head++) {
@@ -392,10 +375,7 @@ function HeadMaps({ image, query, onChoose }: HeadMapsProps) {
         context.drawImage(map, x, y, edge, edge);
         const isShown = layer === view.layer && (head === view.head || heads === 1);
         const isActive = isFocused && layer === active.row && head === active.column;
-        if (!isShown && !isActive) continue;
-        context.strokeStyle = isShown ? theme.query : theme.key;
-        context.lineWidth = 2;
-        context.strokeRect(x - 1, y - 1, edge + 2, edge + 2);
+        if (isShown || isActive) outline(context, x, y, edge, isShown ? theme.query : theme.key);
       }
     }
   }, [maps, image, heads, layers, edge, pitch, settings, theme, view, isFocused, active]);

@@ -9,11 +9,12 @@ import {
   patternOf,
 } from '../../shared/profiles.js';
 import { withHead } from '../../shared/protocol.js';
+import { prepare } from '../canvas.js';
 import { colorTable, levels, scaled } from '../color-maps.js';
-import { csv, flatten, useExporter } from '../export.js';
+import { csv, toPng, useExporter } from '../export.js';
 import { findHeads, readWanted } from '../find-heads.js';
 import { Footer } from '../footer.js';
-import { resize } from '../matrix-painter.js';
+import { drawAxes, outline } from '../head-grid.js';
 import { Failure, Loading } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { type Option, Select } from '../select.js';
@@ -115,14 +116,9 @@ export function ModelView() {
   const highlighted = pointed ?? focused ?? null;
 
   useLayoutEffect(() => {
-    const element = canvas.current;
-    if (!element || !atlas || !overview) return;
-    const area = { width, height: top + rows * rowHeight };
-    resize(element, area, window.devicePixelRatio);
-    const context = element.getContext('2d');
+    if (!atlas || !overview) return;
+    const context = prepare(canvas.current, { width, height: top + rows * rowHeight });
     if (!context) return;
-    context.setTransform(window.devicePixelRatio, 0, 0, window.devicePixelRatio, 0, 0);
-    context.clearRect(0, 0, area.width, area.height);
     context.imageSmoothingEnabled = false;
     context.textBaseline = 'middle';
     const [, , height, thumb] = overview.shape;
@@ -134,11 +130,11 @@ export function ModelView() {
       if (isShown || head === highlighted) outline(context, x, y, edge, isShown ? theme.query : theme.key);
       if (!layout.isByLayer) drawCaption(context, head, order, x, y + edge + caption / 2, edge, theme);
     }
-    if (layout.isByLayer) drawAxes(context, layout, stack.layers, stack.heads, theme);
+    if (layout.isByLayer) drawAxes(context, { left, top, edge, pitch: edge + gap }, stack.layers, stack.heads, theme);
   }, [atlas, overview, heads, width, layout, rowHeight, view.layer, view.head, highlighted, theme, order]);
 
   useExporter({
-    png: () => (canvas.current ? flatten([{ canvas: canvas.current, x: 0, y: 0 }], theme.background) : ''),
+    png: () => toPng(canvas.current, theme.background),
     csv: () =>
       csv([
         ['layer', 'head', ...measuresOf(all).map(({ name }) => name)],
@@ -311,12 +307,6 @@ function drawAtlas(
   return atlas;
 }
 
-function outline(context: CanvasRenderingContext2D, x: number, y: number, edge: number, color: string): void {
-  context.strokeStyle = color;
-  context.lineWidth = 2;
-  context.strokeRect(x - 2, y - 2, edge + 4, edge + 4);
-}
-
 function drawCaption(
   context: CanvasRenderingContext2D,
   head: Head,
@@ -334,22 +324,4 @@ function drawCaption(
   context.fillStyle = theme.dimmed;
   context.textAlign = 'right';
   context.fillText(formatProfile(head.profile, order), x + edge, y);
-}
-
-function drawAxes(
-  context: CanvasRenderingContext2D,
-  layout: { left: number; top: number; edge: number },
-  layers: number,
-  heads: number,
-  theme: Theme,
-): void {
-  const { left, top, edge } = layout;
-  context.font = `11px ${theme.font}`;
-  context.fillStyle = theme.dimmed;
-  context.textAlign = 'right';
-  for (let layer = 0; layer < layers; layer++) {
-    context.fillText(String(layer), left - 8, top + layer * (edge + gap) + edge / 2);
-  }
-  context.textAlign = 'center';
-  for (let head = 0; head < heads; head++) context.fillText(String(head), left + head * (edge + gap) + edge / 2, 9);
 }

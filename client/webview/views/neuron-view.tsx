@@ -144,6 +144,20 @@ export function NeuronView() {
           onPoint={() => point({ row: query, column: key })}
           onChoose={() => undefined}
         />
+        <section class="steps" aria-label={t('stepsName')}>
+          <table>
+            <caption>{`softmax(q·kᵀ / √d)`}</caption>
+            <tbody>
+              {steps.map(([name, formula, value]) => (
+                <tr key={name}>
+                  <th scope="row">{name}</th>
+                  <td class="formula">{formula}</td>
+                  <td class="number">{value}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
         {isTableOpen && (
           <DataTable
             caption={t('neuronMatrix')}
@@ -159,20 +173,6 @@ export function NeuronView() {
             ]}
           />
         )}
-        <section class="steps" aria-label={t('stepsName')}>
-          <table>
-            <caption>{`softmax(q·kᵀ / √d)`}</caption>
-            <tbody>
-              {steps.map(([name, formula, value]) => (
-                <tr key={name}>
-                  <th scope="row">{name}</th>
-                  <td class="formula">{formula}</td>
-                  <td class="number">{value}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
       </div>
       <Footer />
     </>
