@@ -44,6 +44,11 @@ export class LanguageClient {
     });
   }
 
+  /** Takes the latest request back; its answer comes all the same. */
+  cancelLast() {
+    this.notify('$/cancelRequest', { id: this.#nextId - 1 });
+  }
+
   notify(method, params) {
     this.send({ jsonrpc: '2.0', method, params });
   }
