@@ -84,8 +84,7 @@ export class EditingSession {
     const total = Object.values(habits).reduce((a, b) => a + b);
     const waiting = new Set();
     for (let i = 0; i < count; i++) {
-      let left = this.random() * total;
-      const [habit] = Object.entries(habits).find(([, share]) => (left -= share) < 0) ?? ['type'];
+      const habit = drawn(this.random() * total);
       for (const question of this[`do${habit[0].toUpperCase()}${habit.slice(1)}`]() ?? []) {
         waiting.add(question);
         question.finally(() => waiting.delete(question));
@@ -245,6 +244,14 @@ export class EditingSession {
     this.version = 1;
     this.client.open(this.uri, this.text);
   }
+}
+
+function drawn(left) {
+  for (const [habit, share] of Object.entries(habits)) {
+    if (left < share) return habit;
+    left -= share;
+  }
+  return 'type';
 }
 
 /** mulberry32: small, and the same everywhere. */
