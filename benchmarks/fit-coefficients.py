@@ -60,6 +60,7 @@ def show(name, result):
 
 half = log(2) / 2
 show("exp(r) on |r| <= ln2/2", fit(exp, -half, half, 6, 0))
+show("(2^r - 1)/r on |r| <= 1/2", fit(lambda r: (mpf(2) ** r - 1) / r, mpf("-0.5"), mpf("0.5"), 5, 0))
 show("erf(z)/z in z^2, z <= 3.92", fit(lambda t: erf(sqrt(t)) / sqrt(t), mpf("1e-9"), mpf("3.92") ** 2, 6, 5))
 show("erf(z)/z in z^2, z <= 3.92 (5,5)", fit(lambda t: erf(sqrt(t)) / sqrt(t), mpf("1e-9"), mpf("3.92") ** 2, 5, 5))
 show("tanh(x)/x in x^2, x <= 9.01", fit(lambda t: tanh(sqrt(t)) / sqrt(t), mpf("1e-9"), mpf("9.01") ** 2, 6, 4))

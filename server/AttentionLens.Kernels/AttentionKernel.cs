@@ -75,7 +75,7 @@ public readonly struct NoObserver : IAttentionObserver
 /// computed again from queries and keys. Memory: rows of a block x keys per worker, and the keys and values once over. Time: the pairs of
 /// query and key that see each other, within a block's rows and a panel's width of keys.
 /// </summary>
-public static unsafe class AttentionKernel
+public static unsafe partial class AttentionKernel
 {
     // Scores of a block of rows: half of a 1 MB L2.
     private const int BlockFloats = 128 * 1024;
@@ -198,52 +198,6 @@ public static unsafe class AttentionKernel
         fixed (float* target = weights)
         {
             Recompute(pattern, queries, keys, head, pool, new WholeRows(target, firstQuery, count));
-        }
-    }
-
-    /// <summary>
-    /// A thumbnail of part of one head: rows and columns are cut into tileRows x tileColumns cells as even as can be, each the maximum or the
-    /// mean of its weights. A tile finer than the part repeats cells.
-    /// </summary>
-    /// <param name="pattern">Shape and mask of the layer.</param>
-    /// <param name="queries">As in <see cref="Attend"/>.</param>
-    /// <param name="keys">As in <see cref="Attend"/>.</param>
-    /// <param name="head">Query head.</param>
-    /// <param name="rows">Queries shown.</param>
-    /// <param name="columns">Keys shown; the softmax is over all keys nevertheless.</param>
-    /// <param name="tileRows">Rows of the tile.</param>
-    /// <param name="tileColumns">Columns of the tile.</param>
-    /// <param name="pooling">Maximum or mean.</param>
-    /// <param name="tile">Receives [tileRows, tileColumns].</param>
-    /// <param name="pool">Whose threads share the work.</param>
-    public static void Tile(
-        AttentionPattern pattern,
-        StridedRows queries,
-        StridedRows keys,
-        int head,
-        Range rows,
-        Range columns,
-        int tileRows,
-        int tileColumns,
-        Pooling pooling,
-        Span<float> tile,
-        WorkerPool pool)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(tileRows);
-        ArgumentOutOfRangeException.ThrowIfNegative(tileColumns);
-        Check.Length(tile.Length, (long)tileRows * tileColumns, nameof(tile));
-        (int firstRow, int rowCount) = rows.GetOffsetAndLength(pattern.Queries);
-        (int firstColumn, int columnCount) = columns.GetOffsetAndLength(pattern.Keys);
-        tile[..(tileRows * tileColumns)].Clear();
-        if (rowCount == 0 || columnCount == 0 || tile.IsEmpty)
-        {
-            return;
-        }
-
-        fixed (float* target = tile)
-        {
-            var cells = new Cells(firstColumn, columnCount, tileColumns, pooling);
-            Recompute(pattern, queries, keys, head, pool, new TileRows(target, firstRow, rowCount, tileRows, cells));
         }
     }
 
@@ -400,6 +354,8 @@ public static unsafe class AttentionKernel
     {
         public PackedShape Shape => shape;
 
+        public AttentionPattern Pattern => pattern;
+
         /// <summary>The keys that the window of any of the rows holds.</summary>
         public (int First, int End) Window(int row, int endRow) =>
             (pattern.FirstKey(row), Math.Max(pattern.FirstKey(row), pattern.EndKey(endRow - 1)));
@@ -418,21 +374,33 @@ public static unsafe class AttentionKernel
             int toPanel = (end + width - 1) / width;
             firstKey = fromPanel * width;
             endKey = Math.Min(shape.Keys, toPanel * width);
-            int panels = shape.GlobalPanels + toPanel - fromPanel;
+            Products(head, packedHead, row, endRow, 0, shape.GlobalPanels, scores, shape.ScoreStride);
+            Products(head, packedHead, row, endRow, shape.GlobalPanels + fromPanel, shape.GlobalPanels + toPanel, scores + shape.GlobalColumns, shape.ScoreStride);
+            float* biases = Biases(firstKey, endKey, scores + (long)shape.RowsPerBlock * shape.ScoreStride);
+            for (int query = row; query < endRow; query++)
+            {
+                RowStatistics statistics = Normalize(
+                    head, query, scores + (long)(query - row) * shape.ScoreStride, biases, firstKey, endKey, out WeightRow weights);
+                observer.Row(head, query, weights, statistics);
+            }
+        }
+
+        /// <summary>Raw products of rows [row, endRow) with packed panels [from, to) into scores, rows <paramref name="stride"/> apart.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Products(int head, float* packedHead, int row, int endRow, int from, int to, float* scores, nint stride)
+        {
             int rows = endRow - row;
             int tiles = MicroKernel.TileCount(rows);
             float* zeros = stackalloc float[MicroKernel.LargestColumns];
             new Span<float>(zeros, MicroKernel.LargestColumns).Clear();
-            for (int panel = 0; panel < panels; panel++)
+            for (int panel = from; panel < to; panel++)
             {
-                int packed = panel < shape.GlobalPanels ? panel : panel + fromPanel;
-                float* keys = packedHead + (long)packed * width * shape.HeadSize;
-                for (int tile = 0; tile < tiles; tile++)
+                float* keys = packedHead + (long)panel * shape.Width * shape.HeadSize;
+                for (int tile = 0, start = 0, next; tile < tiles; tile++, start = next)
                 {
-                    int start = MicroKernel.TileStart(rows, tiles, tile);
-                    int count = MicroKernel.TileStart(rows, tiles, tile + 1) - start;
+                    next = start + (rows - start + tiles - tile - 1) / (tiles - tile);
                     MicroKernel.Tile(
-                        count,
+                        next - start,
                         queries + (row + start) * queryStride + head * shape.HeadSize,
                         queryStride,
                         1,
@@ -441,18 +409,10 @@ public static unsafe class AttentionKernel
                         zeros,
                         0,
                         zeros,
-                        scores + (long)start * shape.ScoreStride + panel * width,
-                        shape.ScoreStride,
+                        scores + start * stride + (panel - from) * shape.Width,
+                        stride,
                         keys);
                 }
-            }
-
-            float* biases = Biases(firstKey, endKey, scores + (long)shape.RowsPerBlock * shape.ScoreStride);
-            for (int query = row; query < endRow; query++)
-            {
-                RowStatistics statistics = Normalize(
-                    head, query, scores + (long)(query - row) * shape.ScoreStride, biases, firstKey, endKey, out WeightRow weights);
-                observer.Row(head, query, weights, statistics);
             }
         }
 
@@ -515,8 +475,25 @@ public static unsafe class AttentionKernel
             return Softmax.Apply(scores, shape.GlobalColumns + end - first, pattern.Scale, biases, null);
         }
 
+        /// <summary>Whether scores are more than scaled products.</summary>
+        public bool IsBiased => keyBias != null || relativeBias != null;
+
+        /// <summary>Raw products of keys [first, first + count) to scores.</summary>
+        public void Bias(int head, int query, float* scores, int first, int count)
+        {
+            float* relative = relativeBias == null ? null : relativeBias + (long)head * (pattern.Queries + pattern.Keys - 1) + pattern.Queries - 1 - query;
+            for (int key = first; key < first + count; key++)
+            {
+                float score = scores[key - first] * pattern.Scale;
+                score += keyBias == null ? 0 : keyBias[key];
+                scores[key - first] = score + (relative == null ? 0 : relative[key]);
+            }
+        }
+
+        public float* Scratch(int worker, long floats) => pool!.Scratch(worker, floats);
+
         /// <summary>Room for the scores of a block of rows and one row of biases, of this worker alone. Only where there are workers, hence a pool.</summary>
-        public float* Scores(int worker) => pool!.Scratch(worker, (long)(shape.RowsPerBlock + 1) * shape.ScoreStride);
+        public float* Scores(int worker) => Scratch(worker, (long)(shape.RowsPerBlock + 1) * shape.ScoreStride);
 
         public float* PackedHead(int head) => packedKeys + head / pattern.GroupSize * shape.KeyFloats;
     }
@@ -630,98 +607,6 @@ public static unsafe class AttentionKernel
     {
         public void Row(int head, int query, WeightRow weights, RowStatistics statistics) =>
             weights.CopyTo(new Span<float>(target + (long)(query - firstQuery) * keys, keys));
-
-        public void Complete(int head)
-        {
-        }
-    }
-
-    /// <summary>A row of cells of a thumbnail a part, so that no two threads write one cell.</summary>
-    private struct TileRows(float* tile, int firstRow, int rowCount, int tileRows, Cells cells) : IRecompute
-    {
-        private Scorer _scorer;
-        private int _head;
-
-        public readonly int Parts => tileRows;
-
-        public void Prepare(Scorer scorer, int head) => (_scorer, _head) = (scorer, head);
-
-        public readonly void Run(int part, int worker)
-        {
-            (int first, int end) = Cells.Bounds(part, rowCount, tileRows);
-            var observer = new PoolRows(tile + (long)part * cells.Count, cells);
-            for (int row = first; row < end; row += _scorer.Shape.RowsPerBlock)
-            {
-                int endRow = Math.Min(end, row + _scorer.Shape.RowsPerBlock);
-                _scorer.Weights(
-                    _head, _scorer.PackedHead(0), firstRow + row, firstRow + endRow, _scorer.Scores(worker), out _, out _, ref observer);
-            }
-
-            cells.Finish(tile + (long)part * cells.Count, end - first);
-        }
-    }
-
-    /// <summary>The columns of a thumbnail.</summary>
-    private readonly struct Cells(int firstColumn, int columnCount, int count, Pooling pooling)
-    {
-        public int Count => count;
-
-        /// <summary>What cell <paramref name="cell"/> of <paramref name="cells"/> covers of <paramref name="length"/> items: at least one.</summary>
-        public static (int First, int End) Bounds(int cell, int length, int cells)
-        {
-            int first = (int)((long)cell * length / cells);
-            return (first, Math.Max(first + 1, (int)((long)(cell + 1) * length / cells)));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Add(float* row, WeightRow weights)
-        {
-            for (int cell = 0, global = 0; cell < count; cell++)
-            {
-                (int first, int end) = Bounds(cell, columnCount, count);
-                Pool(ref row[cell], Part(weights.Window, firstColumn + first - weights.FirstKey, firstColumn + end - weights.FirstKey));
-
-                // The first global key from the cell's first column on: cells that repeat begin where the one before them began.
-                while (global < weights.GlobalKeys.Length && weights.GlobalKeys[global] < firstColumn + first)
-                {
-                    global++;
-                }
-
-                for (int i = global; i < weights.GlobalKeys.Length && weights.GlobalKeys[i] < firstColumn + end; i++)
-                {
-                    Pool(ref row[cell], weights.Globals.Slice(i, 1));
-                }
-            }
-        }
-
-        private static ReadOnlySpan<float> Part(ReadOnlySpan<float> weights, int first, int end)
-        {
-            first = Math.Max(0, first);
-            end = Math.Min(weights.Length, end);
-            return first < end ? weights[first..end] : [];
-        }
-
-        private void Pool(ref float cell, ReadOnlySpan<float> weights)
-        {
-            if (!weights.IsEmpty)
-            {
-                cell = pooling == Pooling.Max ? Math.Max(cell, Vectors.Max(weights)) : cell + Vectors.Sum(weights);
-            }
-        }
-
-        public void Finish(float* row, int rows)
-        {
-            for (int cell = 0; pooling == Pooling.Mean && cell < count; cell++)
-            {
-                (int first, int end) = Bounds(cell, columnCount, count);
-                row[cell] /= (float)rows * (end - first);
-            }
-        }
-    }
-
-    private readonly struct PoolRows(float* row, Cells cells) : IAttentionObserver
-    {
-        public void Row(int head, int query, WeightRow weights, RowStatistics statistics) => cells.Add(row, weights);
 
         public void Complete(int head)
         {

@@ -45,6 +45,9 @@ internal unsafe interface ILanes<TSelf> where TSelf : unmanaged, ILanes<TSelf>
     /// <summary>2^n for whole n in [-126, 127], given n + 1.5 * 2^23: the low bits of that float are n.</summary>
     static abstract TSelf PowerOfTwo(TSelf shifted);
 
+    /// <summary>value * 2^n, by adding n to the exponent: value between 1/2 and 2, n as for <see cref="PowerOfTwo"/>; exactly 0 for 1 * 2^-127.</summary>
+    static abstract TSelf AddExponent(TSelf value, TSelf shifted);
+
     static abstract float Sum(TSelf a);
 
     static abstract float MaxAcross(TSelf a);
@@ -98,6 +101,9 @@ internal unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 PowerOfTwo(Lanes512 shifted) => new(((shifted.v.AsInt32() + Vector512.Create(127)) << 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 AddExponent(Lanes512 value, Lanes512 shifted) => new((value.v.AsInt32() + (shifted.v.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes512 a) => Vector512.Sum(a.v);
@@ -156,6 +162,9 @@ internal unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
     public static Lanes256 PowerOfTwo(Lanes256 shifted) => new(((shifted.v.AsInt32() + Vector256.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 AddExponent(Lanes256 value, Lanes256 shifted) => new((value.v.AsInt32() + (shifted.v.AsInt32() << 23)).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes256 a) => Vector256.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -212,11 +221,17 @@ internal unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
     public static Lanes128 PowerOfTwo(Lanes128 shifted) => new(((shifted.v.AsInt32() + Vector128.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 AddExponent(Lanes128 value, Lanes128 shifted) => new((value.v.AsInt32() + (shifted.v.AsInt32() << 23)).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes128 a) => Vector128.Sum(a.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float MaxAcross(Lanes128 a) =>
-        Math.Max(Math.Max(a.v.GetElement(0), a.v.GetElement(1)), Math.Max(a.v.GetElement(2), a.v.GetElement(3)));
+    public static float MaxAcross(Lanes128 a)
+    {
+        Vector128<float> halves = Vector128.MaxNative(Vector128.Shuffle(a.v, Vector128.Create(2, 3, 0, 1)), a.v);
+        return Vector128.MaxNative(Vector128.Shuffle(halves, Vector128.Create(1, 0, 3, 2)), halves).ToScalar();
+    }
 }
 
 internal unsafe struct Lanes1(float value) : ILanes<Lanes1>
@@ -267,6 +282,10 @@ internal unsafe struct Lanes1(float value) : ILanes<Lanes1>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1 PowerOfTwo(Lanes1 shifted) =>
         new(BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(shifted.v) + 127) << 23));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes1 AddExponent(Lanes1 value, Lanes1 shifted) =>
+        new(BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value.v) + (BitConverter.SingleToInt32Bits(shifted.v) << 23)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes1 a) => a.v;

@@ -6,6 +6,8 @@ namespace AttentionLens.Kernels;
 /// <summary>The softmax of a row, and what comes out of its sums for free.</summary>
 public static unsafe class Softmax
 {
+    private const double Ln2 = 0.69314718055994531;
+
     /// <summary>
     /// row = exp(row - max) / sum. -∞ becomes exactly 0 and a row of nothing but -∞ becomes zeros; a NaN anywhere makes the whole row NaN.
     /// </summary>
@@ -66,25 +68,23 @@ public static unsafe class Softmax
             return new RowStatistics(0, 0, float.NegativeInfinity);
         }
 
-        // sum = Σ e^d and moment = Σ d e^d with d = score - max <= 0 give the entropy without a logarithm a key:
-        // -Σ p ln p = ln(sum) - moment / sum. d is kept above -88, where e^d is 0 or nearly, so that -∞ does not make 0 * -∞ of it.
-        V middle = V.Broadcast(max), floor = V.Broadcast(-88f);
+        // sum = Σ 2^d and moment = Σ d 2^d with d = (score - max) / ln 2 <= 0 give the entropy without a logarithm a key:
+        // -Σ p ln p = ln(sum) - ln 2 * moment / sum. d is taken as bounded below, so that -∞ does not make 0 * -∞ of it.
+        V middle = V.Broadcast(max), binary = V.Broadcast(1.44269504f);
         V sum = V.Broadcast(0), moment = V.Broadcast(0);
         for (int i = 0; i < whole; i += V.Count)
         {
-            V difference = V.Load(row + i) - middle;
-            V e = FastMath.Exp(difference);
+            V e = FastMath.Exp2((V.Load(row + i) - middle) * binary, out V exponent);
             V.Store(e, row + i);
             sum += e;
-            moment = V.MultiplyAdd(V.Max(floor, difference), e, moment);
+            moment = V.MultiplyAdd(exponent, e, moment);
         }
 
         double total = V.Sum(sum), weighted = V.Sum(moment);
         if (whole < count)
         {
             Tail.Copy(row + whole, padded, count - whole, V.Count, float.NegativeInfinity);
-            V difference = V.Load(padded) - middle;
-            V e = FastMath.Exp(difference);
+            V e = FastMath.Exp2((V.Load(padded) - middle) * binary, out V exponent);
             V.Store(e, padded);
             for (int i = whole; i < count; i++)
             {
@@ -92,7 +92,7 @@ public static unsafe class Softmax
             }
 
             total += V.Sum(e);
-            weighted += V.Sum(V.Max(floor, difference) * e);
+            weighted += V.Sum(exponent * e);
         }
 
         float inverse = (float)(1 / total);
@@ -108,7 +108,7 @@ public static unsafe class Softmax
         }
 
         double logarithm = Math.Log(total);
-        return new RowStatistics((float)(logarithm - weighted / total), inverse, (float)(max + logarithm));
+        return new RowStatistics((float)(logarithm - Ln2 * weighted / total), inverse, (float)(max + logarithm));
     }
 
     private static bool HasNaN(float* row, int count)

@@ -42,6 +42,35 @@ public sealed class ElementwiseTests
         }
     }
 
+    [Fact]
+    public void Exp2_is_within_two_units_in_the_last_place_and_exactly_zero_below()
+    {
+        for (float x = -126; x <= 0.5f; x += 0.00731f)
+        {
+            double exact = Math.Pow(2, x);
+            double unit = MathF.BitIncrement((float)exact) - (float)exact;
+            Assert.True(Math.Abs(Exp2(x) - exact) <= 2 * unit, $"2^{x:R} is {Exp2(x):R}, not {exact:R}");
+        }
+
+        for (float x = -130; x <= -125.9f; x += 0.001f)
+        {
+            Assert.InRange(Exp2(x) - Math.Pow(2, x), -1.2e-38, 1.2e-38);
+        }
+
+        Assert.Equal(1f, Exp2(0));
+        Assert.Equal(0f, Exp2(-127));
+        Assert.Equal(0f, Exp2(-1e30f));
+        Assert.Equal(0f, Exp2(float.NegativeInfinity));
+        Assert.True(float.IsNaN(Exp2(float.NaN)));
+
+        static unsafe float Exp2(float x)
+        {
+            float result;
+            Lanes1.Store(FastMath.Exp2(Lanes1.Broadcast(x), out _), &result);
+            return result;
+        }
+    }
+
     [Theory]
     [MemberData(nameof(All))]
     public void Every_length_and_alignment_gives_the_same_values_and_touches_no_neighbour(Activation activation)
