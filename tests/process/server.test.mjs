@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
@@ -219,4 +219,32 @@ test('a model that is not there is said, and the server stays', limit, async () 
   });
   assert.equal(after.status, 'ok', after.message);
   assert.equal((await client.shutdown()).status, 0);
+});
+
+test('a model file that is emptied and written again under a running server', limit, async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'attentionlens-model-'));
+  try {
+    const model = path.join(folder, 'model');
+    await cp(path.join(root, 'models/mini-encoder'), model, { recursive: true });
+    const client = new LanguageClient();
+    await client.initialize({ initializationOptions: { model } });
+    client.open(uri, 'The light keeper slept.\n\nNobody saw the boat arrive.\n\nA captain wrote home about whales.');
+    const hover = async line => {
+      const answer = await client.request('textDocument/hover', {
+        textDocument: { uri },
+        position: { line, character: 3 },
+      });
+      return answer.contents.value;
+    };
+    const whole = await hover(0);
+    const weights = path.join(model, 'model.safetensors');
+    await truncate(weights, 0);
+    assert.match(await hover(2), /0\.\d{3}/, 'what is loaded does not need the file');
+    await cp(path.join(root, 'models/mini-encoder/model.safetensors'), weights);
+    assert.match(await hover(4), /0\.\d{3}/);
+    assert.equal(await hover(0), whole);
+    assert.equal((await client.shutdown()).status, 0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
