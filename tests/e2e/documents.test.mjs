@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { writeLargeSample } from '../../scripts/lib/large-sample.mjs';
 import { openEditor } from './lib/editor.mjs';
 
 let editor;
@@ -121,6 +122,26 @@ for (const { file, cursor, occurrence = 0, read, dress } of documents) {
     await editor.run('View: Close All Editors');
   });
 }
+
+test('five megabytes: the paragraph in the middle of the file is tinted, its neighbours are not', async () => {
+  await writeLargeSample(editor.workspace);
+  await editor.openFile('large.txt');
+  await editor.page.keyboard.press('Control+g');
+  await editor.page.locator('.quick-input-widget input').first().fill(':9001:4');
+  await editor.page.keyboard.press('Enter');
+  await editor.page.locator('.statusbar-item', { hasText: 'Ln 9001, Col 4' }).waitFor();
+  await editor.run('AttentionLens: Show Attention');
+  const tinted = await editor.until(
+    async () => (await editor.shades()).marks.filter(({ fill }) => fill).length,
+    count => count > 20,
+    'tints in the large file',
+  );
+  const { text, marks } = await editor.shades();
+  assert(tinted < text.length / 2, 'one paragraph of those on the screen');
+  assert.equal(marks.findIndex(({ outline }) => outline) >= 0, true, 'the word at the cursor is outlined');
+  await editor.screenshot('document-large');
+  await editor.run('AttentionLens: Clear Attention');
+});
 
 test('a cell of a notebook is tinted like a document', async () => {
   await editor.page.keyboard.press('Control+p');
