@@ -262,6 +262,26 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
     }
 
     [Fact]
+    public void AnSvgIsLargeEnoughForItsTitleItsLabelAndItsScale()
+    {
+        // One row: lower than the scale beside it, and a label that says which output.
+        var svg = System.Xml.Linq.XDocument.Parse(Cli.Good(
+            "attend", "the cat [MASK] on the mat .", "--model", _folder.TextModel(), "--format", "svg", "--method", "input-x-gradient", "--output-token", "sat", "--contrast", "mat").Output).Root!;
+        double Number(System.Xml.Linq.XElement element, string name) => double.Parse(element.Attribute(name)!.Value, CultureInfo.InvariantCulture);
+        var elements = svg.Descendants().ToArray();
+        var rectangles = elements.Where(e => e.Name.LocalName == "rect").ToArray();
+        Assert.All(rectangles.Skip(1), r => Assert.True(Number(r, "y") + Number(r, "height") <= Number(svg, "height")));
+        Assert.Contains(elements, e => e.Value == "“sat” rather than “mat”");
+        var title = elements.First(e => e.Attribute("font-weight") is not null);
+        Assert.True(Number(svg, "width") >= title.Value.Length * 7);
+        // Scores for and against have colours of their own, on both sides of white.
+        Assert.Contains(elements, e => e.Value.StartsWith('−'));
+        var colors = rectangles.Skip(1).Select(r => Convert.ToInt32(r.Attribute("fill")!.Value[1..], 16)).Select(c => (R: c >> 16, B: c & 255)).ToArray();
+        Assert.Contains(colors, c => c.R > c.B + 40);
+        Assert.Contains(colors, c => c.B > c.R + 40);
+    }
+
+    [Fact]
     public void PngIsAPictureOfTheMatrix()
     {
         var bytes = Cli.Good("attend", "the cat sat", "--model", _folder.TextModel(), "--format", "png", "--layer", "0", "--head", "0").Bytes;

@@ -75,7 +75,7 @@ public sealed record AttentionResult(AttentionTrace Trace, string Method, Select
     /// <summary>What people read of a stack's matrix: "layer 3 · head 5"; a method that joins heads or layers has none to name.</summary>
     public string Describe(StackResult stack, HeadSelection selection) =>
         stack.View.JoinsLayers || Explained ? "all layers"
-        : stack.View.Heads == 1 && stack.Stack.Heads > 1 && selection.Set is null ? $"layer {Label(selection.Layer)}"
+        : stack.View.Heads == 1 && stack.Stack.Heads > 1 && selection.Set is null ? (selection.Layer is { } layer ? $"layer {Label(layer)}" : "mean of all layers")
         : selection.ToString();
 
     /// <summary>Of a layer's matrices in files: its number, "mean", or "heads" for some heads as one.</summary>

@@ -15,7 +15,11 @@ internal abstract class PictureFormat : Format
 
         public int Columns => Stack.Keys.Length;
 
-        public float Max { get; } = Weights.Length == 0 ? 0 : Weights.Max();
+        /// <summary>The largest weight; with signs the largest distance from 0.</summary>
+        public float Max { get; } = Weights.Length == 0 ? 0 : Math.Max(Weights.Max(), -Weights.Min());
+
+        /// <summary>Some weights are below 0 by more than rounding.</summary>
+        public bool IsSigned => Weights.Length > 0 && Weights.Min() < -Max / 1000;
     }
 
     protected static List<Matrix> Matrices(AttentionResult result, CancellationToken cancellation)

@@ -60,13 +60,14 @@ internal sealed class PngFormat : PictureFormat
     private static void Paint(byte[] pixels, int width, Matrix matrix, int left, int top, int cell)
     {
         var stride = (width * 3) + 1;
+        var isSigned = matrix.IsSigned;
         for (var row = 0; row < matrix.Rows; row++)
         {
             var start = ((top + (row * cell)) * stride) + 1 + (left * 3);
             var line = pixels.AsSpan(start, matrix.Columns * cell * 3);
             for (var column = 0; column < matrix.Columns; column++)
             {
-                var (r, g, b) = Colors.Of(matrix.Weights[(row * matrix.Columns) + column], matrix.Max);
+                var (r, g, b) = Colors.Of(matrix.Weights[(row * matrix.Columns) + column], matrix.Max, isSigned);
                 for (var x = column * cell * 3; x < (column + 1) * cell * 3; x += 3)
                 {
                     (line[x], line[x + 1], line[x + 2]) = (r, g, b);

@@ -18,8 +18,14 @@ internal sealed class SvgFormat : PictureFormat
     private const int Margin = 10;
     private const int ScaleWidth = 46;
 
+    private const int TitleSize = 12;
+    private const int BarHeight = 60;
+
     /// <summary>Characters of a label that are shown.</summary>
     private const int LabelWidth = 16;
+
+    /// <summary>A single row is about an output, which its label names.</summary>
+    private const int OutputWidth = 48;
 
     public override string Name => "svg";
 
@@ -36,11 +42,12 @@ internal sealed class SvgFormat : PictureFormat
         var places = new List<(Matrix Matrix, int Left, int Top)>();
         foreach (var matrix in matrices)
         {
-            var left = Margin + Extent(matrix.Stack.Queries);
-            var top = height + TitleHeight + Extent(matrix.Stack.Keys);
+            var left = Margin + Extent(matrix.Stack.Queries, QueryWidth(matrix));
+            var top = height + TitleHeight + Extent(matrix.Stack.Keys, LabelWidth);
             places.Add((matrix, left, top));
-            width = Math.Max(width, left + (matrix.Columns * Cell) + ScaleWidth + Margin);
-            height = top + (matrix.Rows * Cell) + Margin;
+            var title = (DisplayText.Width(Title(result, matrix)) * TitleSize * 6 / 10) + (2 * Margin);
+            width = Math.Max(Math.Max(width, title), left + (matrix.Columns * Cell) + ScaleWidth + Margin);
+            height = top + Math.Max(matrix.Rows * Cell, BarHeight) + Margin;
         }
 
         width = Math.Max(width, 320);
@@ -58,16 +65,18 @@ internal sealed class SvgFormat : PictureFormat
     private static void Draw(StreamWriter writer, string title, Matrix matrix, int left, int top)
     {
         writer.WriteLine(F($"<g><title>{Escape(title)}</title>"));
-        writer.WriteLine(F($"<text x=\"{Margin}\" y=\"{top - Extent(matrix.Stack.Keys) - 8}\" font-size=\"12\" font-weight=\"bold\">{Escape(title)}</text>"));
+        writer.WriteLine(F($"<text x=\"{Margin}\" y=\"{top - Extent(matrix.Stack.Keys, LabelWidth) - 8}\" font-size=\"{TitleSize}\" font-weight=\"bold\">{Escape(title)}</text>"));
+        var isSigned = matrix.IsSigned;
+        string Color(int cell) => Colors.Hex(Colors.Of(matrix.Weights[cell], matrix.Max, isSigned));
         for (var row = 0; row < matrix.Rows; row++)
         {
             var y = top + (row * Cell);
-            writer.WriteLine(F($"<text x=\"{left - 4}\" y=\"{y + Cell - 4}\" text-anchor=\"end\">{Escape(Label(matrix.Stack.Queries[row]))}</text>"));
+            writer.WriteLine(F($"<text x=\"{left - 4}\" y=\"{y + Cell - 4}\" text-anchor=\"end\">{Escape(Label(matrix.Stack.Queries[row], QueryWidth(matrix)))}</text>"));
             for (var column = 0; column < matrix.Columns;)
             {
-                var color = Colors.Hex(Colors.Of(matrix.Weights[(row * matrix.Columns) + column], matrix.Max));
+                var color = Color((row * matrix.Columns) + column);
                 var end = column + 1;
-                while (end < matrix.Columns && Colors.Hex(Colors.Of(matrix.Weights[(row * matrix.Columns) + end], matrix.Max)) == color)
+                while (end < matrix.Columns && Color((row * matrix.Columns) + end) == color)
                 {
                     end++;
                 }
@@ -80,27 +89,31 @@ internal sealed class SvgFormat : PictureFormat
         for (var column = 0; column < matrix.Columns; column++)
         {
             var x = left + (column * Cell) + Cell - 4;
-            writer.WriteLine(F($"<text x=\"{x}\" y=\"{top - 4}\" transform=\"rotate(-90 {x} {top - 4})\">{Escape(Label(matrix.Stack.Keys[column]))}</text>"));
+            writer.WriteLine(F($"<text x=\"{x}\" y=\"{top - 4}\" transform=\"rotate(-90 {x} {top - 4})\">{Escape(Label(matrix.Stack.Keys[column], LabelWidth))}</text>"));
         }
 
         // The scale is not linear: its ends and its middle are named.
-        const int Steps = 20, Bar = 60;
+        const int Steps = 20;
         var x0 = left + (matrix.Columns * Cell) + 8;
         for (var step = 0; step < Steps; step++)
         {
-            writer.WriteLine(F($"<rect x=\"{x0}\" y=\"{top + (step * Bar / Steps)}\" width=\"8\" height=\"{Bar / Steps}\" fill=\"{Colors.Hex(Colors.At(1 - (step / (Steps - 1f))))}\"/>"));
+            var at = 1 - (step / (Steps - 1f));
+            writer.WriteLine(F($"<rect x=\"{x0}\" y=\"{top + (step * BarHeight / Steps)}\" width=\"8\" height=\"{BarHeight / Steps}\" fill=\"{Colors.Hex(Colors.At(isSigned ? (2 * at) - 1 : at, isSigned))}\"/>"));
         }
 
+        var (middle, least) = isSigned ? ("0", F($"−{matrix.Max:0.00}")) : (F($"{matrix.Max / 4:0.00}"), "0");
         writer.WriteLine(F($"<text x=\"{x0 + 10}\" y=\"{top + 8}\" font-size=\"8\">{matrix.Max:0.00}</text>"));
-        writer.WriteLine(F($"<text x=\"{x0 + 10}\" y=\"{top + (Bar / 2) + 3}\" font-size=\"8\">{matrix.Max / 4:0.00}</text>"));
-        writer.WriteLine(F($"<text x=\"{x0 + 10}\" y=\"{top + Bar}\" font-size=\"8\">0</text></g>"));
+        writer.WriteLine(F($"<text x=\"{x0 + 10}\" y=\"{top + (BarHeight / 2) + 3}\" font-size=\"8\">{middle}</text>"));
+        writer.WriteLine(F($"<text x=\"{x0 + 10}\" y=\"{top + BarHeight}\" font-size=\"8\">{least}</text></g>"));
     }
 
-    private static string Label(AttendedToken token) => DisplayText.Fit(DisplayText.Clean(token.Shown), LabelWidth).TrimEnd(' ', '\u200E');
+    private static int QueryWidth(Matrix matrix) => matrix.Rows == 1 ? OutputWidth : LabelWidth;
+
+    private static string Label(AttendedToken token, int columns) => DisplayText.Clean(token.Shown) is var text && DisplayText.Width(text) <= columns ? text : DisplayText.Fit(text, columns).TrimEnd(' ', '\u200E');
 
     /// <summary>Room for the labels, at six tenths of the font size a column.</summary>
-    private static int Extent(AttendedToken[] tokens) =>
-        (tokens.Select(t => DisplayText.Width(Label(t))).DefaultIfEmpty(0).Max() * FontSize * 6 / 10) + 8;
+    private static int Extent(AttendedToken[] tokens, int columns) =>
+        (tokens.Select(t => DisplayText.Width(Label(t, columns))).DefaultIfEmpty(0).Max() * FontSize * 6 / 10) + 8;
 
     /// <summary>Text as XML content; clean text holds no control characters, which XML forbids.</summary>
     internal static string Escape(string text) => DisplayText.Clean(text)
