@@ -124,24 +124,10 @@ internal sealed class ResidualParts
     }
 }
 
-/// <summary>
-/// Attention blocks by vector norms, residual connection and layer norm included (Kobayashi et al., "Incorporating Residual and Normalization Layers into
-/// Analysis of Masked Language Models", EMNLP 2021, section 3): the share of x_j in the block's state is ‖g_i(F_i(x_j))‖, see <see cref="ResidualParts"/>, divided by the
-/// row's sum (the norm's deviation, which all parts of a row share, drops out). Most of it is usually on the token itself: that is the residual.
-/// Shape: [layers][1][queries, keys], rows sum to 1. Cost: a layer n · heads² · hidden for the products between heads, then a cell heads² multiplications.
-/// </summary>
-public sealed class BlockNormView : StackView
+/// <summary>Weights that are computed for all heads of a layer at once, when the layer is first asked for, and kept: [layers][1][queries, keys].</summary>
+public abstract class JoinedHeadsView(AttentionStack stack) : StackView(stack)
 {
-    private readonly MethodInput _input;
     private readonly ConcurrentDictionary<int, float[]> _layers = [];
-
-    /// <exception cref="MethodException">Windows or Longformer.</exception>
-    public BlockNormView(MethodInput input)
-        : base(input.Stack)
-    {
-        ResidualParts.Check(input, Methods.BlockNorm.Title);
-        _input = input;
-    }
 
     public override int Heads => 1;
 
@@ -160,7 +146,29 @@ public sealed class BlockNormView : StackView
         return matrix;
     }
 
-    private float[] Compute(int layer, CancellationToken cancellation)
+    /// <summary>The matrix [Queries * Keys] of a layer, row-major.</summary>
+    protected abstract float[] Compute(int layer, CancellationToken cancellation);
+}
+
+/// <summary>
+/// Attention blocks by vector norms, residual connection and layer norm included (Kobayashi et al., "Incorporating Residual and Normalization Layers into
+/// Analysis of Masked Language Models", EMNLP 2021, section 3): the share of x_j in the block's state is ‖g_i(F_i(x_j))‖, see <see cref="ResidualParts"/>, divided by the
+/// row's sum (the norm's deviation, which all parts of a row share, drops out). Most of it is usually on the token itself: that is the residual.
+/// Shape: [layers][1][queries, keys], rows sum to 1. Cost: a layer n · heads² · hidden for the products between heads, then a cell heads² multiplications.
+/// </summary>
+public sealed class BlockNormView : JoinedHeadsView
+{
+    private readonly MethodInput _input;
+
+    /// <exception cref="MethodException">Windows or Longformer.</exception>
+    public BlockNormView(MethodInput input)
+        : base(input.Stack)
+    {
+        ResidualParts.Check(input, Methods.BlockNorm.Title);
+        _input = input;
+    }
+
+    protected override float[] Compute(int layer, CancellationToken cancellation)
     {
         var parts = new ResidualParts(_input.Model, _input.Trace, Stack, layer);
         (int heads, int hidden) = (parts.Heads, parts.Hidden);
@@ -324,13 +332,12 @@ public static class Alti
 /// the row's sum. It sees the whole block, feed-forward included. Shape: [layers][1][queries, keys], rows sum to 1; a layer's matrix is about that layer
 /// alone. Cost: a layer n times the part of it that follows attention, so that all layers cost about n forward passes.
 /// </summary>
-public sealed class ValueZeroingView : StackView
+public sealed class ValueZeroingView : JoinedHeadsView
 {
     /// <summary>Rows in one product: enough to keep it busy, few enough that cancelling takes effect soon.</summary>
     private const int BatchRows = 4096;
 
     private readonly MethodInput _input;
-    private readonly ConcurrentDictionary<int, float[]> _layers = [];
 
     /// <exception cref="MethodException">Windows, Longformer, or the decoder of an encoder-decoder, whose blocks go on with cross-attention.</exception>
     public ValueZeroingView(MethodInput input)
@@ -345,24 +352,7 @@ public sealed class ValueZeroingView : StackView
         _input = input;
     }
 
-    public override int Heads => 1;
-
-    public override long Bytes => (long)Layers * Queries * Keys * sizeof(float);
-
-    public override void Row(int layer, int head, int query, Span<float> row, CancellationToken cancellation = default) =>
-        Layer(layer, cancellation).AsSpan(query * Keys, Keys).CopyTo(row);
-
-    private float[] Layer(int layer, CancellationToken cancellation)
-    {
-        if (!_layers.TryGetValue(layer, out float[]? matrix))
-        {
-            _layers[layer] = matrix = Compute(layer, cancellation);
-        }
-
-        return matrix;
-    }
-
-    private float[] Compute(int layer, CancellationToken cancellation)
+    protected override float[] Compute(int layer, CancellationToken cancellation)
     {
         int n = Keys, heads = Stack.Heads, size = Stack.Value(layer, 0, 0).Length, width = heads * size;
         float[][] weights = new float[heads][];

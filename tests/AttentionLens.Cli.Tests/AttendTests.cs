@@ -271,7 +271,7 @@ public sealed class AttendTests : IClassFixture<TemporaryFolder>
         var elements = svg.Descendants().ToArray();
         var rectangles = elements.Where(e => e.Name.LocalName == "rect").ToArray();
         Assert.All(rectangles.Skip(1), r => Assert.True(Number(r, "y") + Number(r, "height") <= Number(svg, "height")));
-        Assert.Contains(elements, e => e.Value == "“sat” rather than “mat”");
+        Assert.Contains(elements, e => e.Value == "“sat” rather than “mat” for the masked token 3");
         var title = elements.First(e => e.Attribute("font-weight") is not null);
         Assert.True(Number(svg, "width") >= title.Value.Length * 7);
         // Scores for and against have colours of their own, on both sides of white.
