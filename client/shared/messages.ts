@@ -98,6 +98,7 @@ export const messages = {
   query: 'query',
   key: 'key',
   cell: '“{0}” attends to “{1}”: {2}',
+  block: 'Block of {0} × {1}: rows “{2}” to “{3}”, columns “{4}” to “{5}”. Enter zooms to it, Escape leaves it.',
   pooled: 'Each cell is the maximum of {0} × {1} tokens.',
   attentionMatrix: 'Attention matrix',
   table: 'Table',

@@ -16,6 +16,7 @@ import {
 import { type AnnotationsChanged, annotationsChangedNotification } from '../shared/annotation-protocol.js';
 import { type ServerRequests, type ServerStatus, statusNotification } from '../shared/protocol.js';
 import { findServer, MissingServerError, serverCommand, serverFolder } from './server-path.js';
+import { inUsersLanguage, withSentences } from './server-sentences.js';
 import { type ServerSettings, section, serverPath } from './settings.js';
 
 /** Documents whose text the server gets. Diff sides and output channels are left out on purpose. */
@@ -90,11 +91,11 @@ export class Server implements vscode.Disposable {
     const client = await this.start();
     if (token.isCancellationRequested) return undefined;
     try {
-      return await client.sendRequest<ServerRequests[M]['result']>(method, params, token);
+      return withSentences(await client.sendRequest<ServerRequests[M]['result']>(method, params, token));
     } catch (error) {
       if (token.isCancellationRequested || isOvertaken(error) || isConnectionLost(error)) return undefined;
       this.log.error(`${method}: ${String(error)}`);
-      throw new ServerError(error instanceof Error ? error.message : String(error));
+      throw new ServerError(inUsersLanguage(error instanceof Error ? error.message : String(error)));
     }
   }
 
@@ -177,7 +178,7 @@ export class Server implements vscode.Disposable {
         closed: () => this.closed(),
       },
     });
-    client.onNotification(statusNotification, (status: ServerStatus) => this.reported.fire(status));
+    client.onNotification(statusNotification, (status: ServerStatus) => this.reported.fire(withSentences(status)));
     client.onNotification(annotationsChangedNotification, (change: AnnotationsChanged) => this.annotated.fire(change));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running && this.client === client) this.ran.fire();

@@ -53,7 +53,7 @@ interface Drag {
   readonly y: number;
   readonly viewport: Viewport;
   /** A brush selects a block instead of moving the picture. */
-  readonly brushFrom: Cell | null;
+  readonly isBrush: boolean;
   moved: boolean;
 }
 
@@ -73,7 +73,8 @@ export function MatrixPlot(props: MatrixPlotProps) {
   const [outer, , setFrame] = useSize<HTMLDivElement>();
   const [viewport, setViewport] = useState<Viewport | null>(null);
   const [pointed, setPointed] = useState<Cell | null>(null);
-  const [brushTo, setBrushTo] = useState<Cell | null>(null);
+  /** Where the brush was set down, and where it is. */
+  const [corners, setCorners] = useState<readonly [from: Cell, to: Cell] | null>(null);
   const [active, setActive] = useState<Cell>({ row: 0, column: 0 });
   const [isFocused, setFocused] = useState(false);
 
@@ -98,6 +99,7 @@ export function MatrixPlot(props: MatrixPlotProps) {
   useEffect(() => {
     setActive({ row: 0, column: 0 });
     setPointed(null);
+    setCorners(null);
   }, [size]);
 
   useEffect(() => {
@@ -120,7 +122,7 @@ export function MatrixPlot(props: MatrixPlotProps) {
 
   const scene: Overlay = { rows, columns, viewport: shown, area, left, top, theme, chosen, cell: null, brush: null };
   const highlighted = pointed ?? (isFocused ? active : null);
-  const brush = drag.current?.brushFrom && brushTo ? block(drag.current.brushFrom, brushTo) : null;
+  const brush = corners && block(...corners);
   useLayoutEffect(() => {
     const context = prepare(overlay.current, outer);
     if (context) drawOverlay(context, { ...scene, cell: highlighted, brush });
@@ -183,8 +185,9 @@ export function MatrixPlot(props: MatrixPlotProps) {
 
   const onPointerMove = (event: PointerEvent) => {
     const start = drag.current;
-    if (start?.brushFrom && event.buttons === 1) {
-      setBrushTo(cellAt(event) ?? brushTo);
+    if (start?.isBrush && event.buttons === 1) {
+      const to = cellAt(event);
+      if (to) setCorners(now => now && [now[0], to]);
       return;
     }
     if (start && event.buttons === 1) {
@@ -200,15 +203,22 @@ export function MatrixPlot(props: MatrixPlotProps) {
     point(cellAt(event));
   };
 
-  const moveTo = (cell: Cell) => {
+  const moveTo = (cell: Cell, isExtending: boolean) => {
+    setCorners(now => (isExtending ? [now?.[0] ?? active, cell] : null));
     setActive(cell);
     setPointed(null);
     setViewport(reveal(shown, cell.row, cell.column, size, area));
     onPoint(cell);
   };
 
+  const zoomToBrush = ({ rows, columns }: Block) => {
+    setViewport(zoomTo(rows, columns, size, area));
+    setCorners(null);
+  };
+
   const onKey = (key: string): boolean => {
     const actions: Record<string, () => void> = {
+      ...(brush && { Escape: () => setCorners(null) }),
       '+': () => zoomBy(1.5),
       '=': () => zoomBy(1.5),
       '-': () => zoomBy(1 / 1.5),
@@ -219,21 +229,20 @@ export function MatrixPlot(props: MatrixPlotProps) {
   };
 
   const onPointerDown = (event: PointerEvent) => {
-    const brushFrom = event.shiftKey ? cellAt(event) : null;
-    drag.current = { x: event.clientX, y: event.clientY, viewport: shown, brushFrom, moved: false };
-    setBrushTo(brushFrom);
+    const from = event.shiftKey ? cellAt(event) : null;
+    drag.current = { x: event.clientX, y: event.clientY, viewport: shown, isBrush: from !== null, moved: false };
+    setCorners(from && [from, from]);
     if (event.currentTarget instanceof Element) event.currentTarget.setPointerCapture(event.pointerId);
   };
 
   const onPointerUp = (event: PointerEvent) => {
     const cell = cellAt(event);
-    if (brush) setViewport(zoomTo(brush.rows, brush.columns, size, area));
+    if (brush) zoomToBrush(brush);
     else if (cell && !drag.current?.moved) {
       setActive(cell);
       onChoose(cell);
     }
     drag.current = undefined;
-    setBrushTo(null);
   };
 
   return (
@@ -244,14 +253,16 @@ export function MatrixPlot(props: MatrixPlotProps) {
         rows={size.rows}
         columns={size.columns}
         active={active}
-        description={describe(active)}
+        description={brush ? describeBlock(brush, rows, columns) : describe(active)}
         pageRows={Math.max(1, Math.floor(area.height / shown.cell) - 1)}
         onMove={moveTo}
-        onEnter={() => onChoose(active)}
+        onEnter={() => (brush ? zoomToBrush(brush) : onChoose(active))}
         onKey={onKey}
         onFocus={focused => {
           setFocused(focused);
-          if (!focused) onPoint(null);
+          if (focused) return;
+          setCorners(null);
+          onPoint(null);
         }}
       >
         <div
@@ -270,7 +281,13 @@ export function MatrixPlot(props: MatrixPlotProps) {
         </div>
       </VirtualGrid>
       <div class="readout" data-testid="readout">
-        {highlighted ? describe(highlighted) : isPooled(tile) ? pooledNote(tile) : props.hint}
+        {brush
+          ? describeBlock(brush, rows, columns)
+          : highlighted
+            ? describe(highlighted)
+            : isPooled(tile)
+              ? pooledNote(tile)
+              : props.hint}
       </div>
     </div>
   );
@@ -285,6 +302,15 @@ const block = (a: Cell, b: Cell): Block => ({
   rows: [Math.min(a.row, b.row), Math.max(a.row, b.row) + 1],
   columns: [Math.min(a.column, b.column), Math.max(a.column, b.column) + 1],
 });
+
+function describeBlock({ rows, columns }: Block, rowLabels: readonly Label[], columnLabels: readonly Label[]): string {
+  const ends = ([from, to]: Block['rows'], labels: readonly Label[]) => [
+    labels[from]?.text ?? '',
+    labels[to - 1]?.text ?? '',
+  ];
+  const size = [rows[1] - rows[0], columns[1] - columns[0]];
+  return t('block', ...size, ...ends(rows, rowLabels), ...ends(columns, columnLabels));
+}
 
 function pooledNote(tile: Tile): string {
   const rows = Math.ceil((tile.rows[1] - tile.rows[0]) / tile.shape[0]);

@@ -10,7 +10,8 @@ interface VirtualGridProps {
   /** What a screen reader says of the active cell. */
   readonly description: string;
   readonly pageRows: number;
-  readonly onMove: (cell: Cell) => void;
+  /** @param isExtending Shift is held: the way there is to be selected. */
+  readonly onMove: (cell: Cell, isExtending: boolean) => void;
   readonly onEnter: () => void;
   readonly onFocus?: (isFocused: boolean) => void;
   /** Further keys; true when the key was used. */
@@ -28,13 +29,12 @@ interface VirtualGridProps {
 export function VirtualGrid(props: VirtualGridProps) {
   const { rows, columns, active, pageRows } = props;
   const [id] = useState(() => `cell-${Math.random().toString(36).slice(2)}`);
-  const move = (row: number, column: number) =>
-    props.onMove({
-      row: Math.max(0, Math.min(rows - 1, row)),
-      column: Math.max(0, Math.min(columns - 1, column)),
-    });
   const onKeyDown = (event: KeyboardEvent) => {
     const { row, column } = active;
+    const move = (row: number, column: number) => {
+      const cell = { row: Math.max(0, Math.min(rows - 1, row)), column: Math.max(0, Math.min(columns - 1, column)) };
+      props.onMove(cell, event.shiftKey);
+    };
     const jump = event.ctrlKey || event.metaKey;
     const moves: Record<string, () => void> = {
       ArrowUp: () => move(row - 1, column),

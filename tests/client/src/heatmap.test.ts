@@ -198,6 +198,30 @@ describe('the heatmap', () => {
     await page.close();
   });
 
+  it('brushes with Shift and the arrow keys, and zooms with Enter', async () => {
+    const page = await drawn(await openPanel(browser, { ...scenario, words: manyWords(126) }));
+    await page.getByRole('grid').focus();
+    for (const key of ['ArrowDown', 'ArrowRight', 'Shift+ArrowDown', 'Shift+ArrowDown', 'Shift+ArrowRight']) {
+      await page.keyboard.press(key);
+    }
+    const words = await page.evaluate(() => window.fakeHost.words);
+    const block = `Block of 3 × 2: rows “${words[1]}” to “${words[3]}”, columns “${words[1]}” to “${words[2]}”`;
+    await page.locator('.active-cell', { hasText: block }).waitFor();
+    await screenshot(page, 'heatmap-brush-keys');
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.active-cell').innerText()).not.toContain('Block');
+    for (const key of ['Shift+ArrowUp', 'Shift+ArrowLeft', 'Enter']) await page.keyboard.press(key);
+    expect(await page.locator('.active-cell').innerText()).not.toContain('Block');
+    // The block was rows 2 to 3 and columns 1 to 2, so that its first cell is now in the corner.
+    const corner = (await page.locator('canvas.matrix').boundingBox()) ?? fail();
+    await page.mouse.move(corner.x + 5, corner.y + 5);
+    await page
+      .getByTestId('readout')
+      .filter({ hasText: `“${words[2]}” attends to “${words[1]}”` })
+      .waitFor();
+    await page.close();
+  });
+
   it.each([
     ['never', 'loading', 'Computing attention'],
     ['failed', 'failed', 'The model folder has no file model.safetensors.'],

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { messages } from '../../../client/shared/messages.js';
+import { serverSentences } from '../../../client/src/server-sentences.js';
 
 const client = fileURLToPath(new URL('../../../client/', import.meta.url));
 const read = (file: string) => JSON.parse(readFileSync(path.join(client, file), 'utf8'));
@@ -91,6 +92,7 @@ describe('translations', () => {
     .map(file => readFileSync(path.join(client, 'src', file), 'utf8'));
   const spoken = [
     ...Object.values(messages),
+    ...serverSentences,
     ...sources.flatMap(text => [...text.matchAll(/l10n\s*\.t\(\s*'((?:[^'\\]|\\.)*)'/g)].map(match => match[1] ?? '')),
   ];
 
