@@ -8,7 +8,10 @@ import { openEditor } from './lib/editor.mjs';
 let editor;
 before(async () => {
   // The mean of a layer: the clearest head leaves most words of a short text bare.
-  editor = await openEditor({ settings: { 'attentionLens.layer': 1, 'attentionLens.head': 'mean' } });
+  editor = await openEditor({
+    settings: { 'attentionLens.layer': 1, 'attentionLens.head': 'mean' },
+    prepare: writeLargeSample,
+  });
 });
 after(() => editor?.close());
 
@@ -124,7 +127,6 @@ for (const { file, cursor, occurrence = 0, read, dress } of documents) {
 }
 
 test('five megabytes: the paragraph in the middle of the file is tinted, its neighbours are not', async () => {
-  await writeLargeSample(editor.workspace);
   await editor.openFile('large.txt');
   await editor.page.keyboard.press('Control+g');
   await editor.page.locator('.quick-input-widget input').first().fill(':9001:4');

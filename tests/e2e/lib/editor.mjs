@@ -100,7 +100,10 @@ export class Editor {
       }
     }
     // Attached, not visible: the line of an empty file has no width.
-    await this.page.locator('.editor-instance .view-lines .view-line').first().waitFor({ state: 'attached' });
+    await this.page
+      .locator(':is(.editor-instance, .notebookOverlay) .view-lines .view-line')
+      .first()
+      .waitFor({ state: 'attached' });
   }
 
   /** Runs a command by its title in the palette. */
@@ -144,9 +147,9 @@ export class Editor {
   async rectangleNow(text, occurrence) {
     const handle = await this.page.waitForFunction(
       ([text, occurrence]) => {
-        const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')].sort(
-          (a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top),
-        );
+        const lines = [
+          ...document.querySelectorAll(':is(.editor-instance, .notebookOverlay) .view-lines .view-line'),
+        ].sort((a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top));
         let seen = 0;
         for (const line of lines) {
           const nodes = [];
@@ -213,7 +216,7 @@ export class Editor {
   shades() {
     return this.page.evaluate(() => {
       const visible = color => (color && !/^transparent$|, 0\)$/.test(color) ? color : null);
-      const boxes = [...document.querySelectorAll('.editor-instance .view-overlays .cdr')]
+      const boxes = [...document.querySelectorAll(':is(.editor-instance, .notebookOverlay) .view-overlays .cdr')]
         .filter(element => /\bced-/.test(element.className))
         .map(element => {
           const style = getComputedStyle(element);
@@ -228,9 +231,9 @@ export class Editor {
             outline: lined('outline') ? visible(style.outlineColor) : null,
           };
         });
-      const lines = [...document.querySelectorAll('.editor-instance .view-lines .view-line')].sort(
-        (a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top),
-      );
+      const lines = [
+        ...document.querySelectorAll(':is(.editor-instance, .notebookOverlay) .view-lines .view-line'),
+      ].sort((a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top));
       let text = '';
       const marks = [];
       for (const line of lines) {
