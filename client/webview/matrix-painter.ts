@@ -18,8 +18,16 @@ export interface MatrixPainter {
   dispose(): void;
 }
 
-/** WebGL2 where it is to be had, else Canvas2D, which can do the same. */
+/**
+ * WebGL2 where a graphics card draws it, else Canvas2D, which can do the same: without a card the processor plays one, and takes
+ * many times as long for a frame (docs/panels.md, "Speed").
+ */
 export function createPainter(canvas: HTMLCanvasElement): MatrixPainter {
-  const context = canvas.getContext('webgl2', { alpha: true, antialias: false, preserveDrawingBuffer: true });
+  const context = canvas.getContext('webgl2', {
+    alpha: true,
+    antialias: false,
+    preserveDrawingBuffer: true,
+    failIfMajorPerformanceCaveat: true,
+  });
   return context ? new MatrixWebGl(canvas, context) : new MatrixCanvas(canvas);
 }

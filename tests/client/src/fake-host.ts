@@ -11,8 +11,8 @@ export interface Scenario {
   /** What the host does with questions. */
   readonly answers?: 'normal' | 'never' | 'failed' | 'nothing-shown' | 'truncated';
   readonly state?: unknown;
-  /** False: a VS Code whose graphics card is blocked. */
-  readonly webgl?: boolean;
+  /** How the page's WebGL is drawn, whatever this machine has; none: a VS Code whose graphics card is blocked. */
+  readonly webgl?: 'card' | 'software' | 'none';
   /** The view that the panel opens with. */
   readonly tab?: Tab;
   readonly view?: ViewChoice;
@@ -48,11 +48,15 @@ declare global {
 }
 
 export function installFakeHost(scenario: Scenario): void {
-  if (scenario.webgl === false) {
+  if (scenario.webgl) {
     const getContext = HTMLCanvasElement.prototype.getContext;
     Object.defineProperty(HTMLCanvasElement.prototype, 'getContext', {
-      value(this: HTMLCanvasElement, kind: string, ...options: unknown[]) {
-        return kind === 'webgl2' ? null : Reflect.apply(getContext, this, [kind, ...options]);
+      value(this: HTMLCanvasElement, kind: string, options?: WebGLContextAttributes) {
+        if (kind !== 'webgl2') return Reflect.apply(getContext, this, [kind, options]);
+        if (scenario.webgl === 'none') return null;
+        const { failIfMajorPerformanceCaveat, ...rest } = options ?? {};
+        const isRefused = scenario.webgl === 'software' && failIfMajorPerformanceCaveat;
+        return isRefused ? null : Reflect.apply(getContext, this, [kind, rest]);
       },
     });
   }

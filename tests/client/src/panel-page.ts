@@ -90,15 +90,25 @@ export function colorCount(page: Page, png: Buffer): Promise<number> {
   }, png.toString('base64'));
 }
 
-/** Red, green, blue and alpha of each pixel of a PNG. */
-export function pixels(page: Page, png: Buffer): Promise<number[]> {
-  return page.evaluate(async base64 => {
-    const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
-    const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-    const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
-    context?.drawImage(image, 0, 0);
-    return [...(context?.getImageData(0, 0, image.width, image.height).data ?? [])];
-  }, png.toString('base64'));
+/** The share of the colour values of two PNGs of one size that differ by more than 8 of 255; 1 for two sizes. */
+export function difference(page: Page, a: Buffer, b: Buffer): Promise<number> {
+  return page.evaluate(
+    async pngs => {
+      const [first, second] = await Promise.all(
+        pngs.map(async base64 => {
+          const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+          const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+          const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+          context?.drawImage(image, 0, 0);
+          return context?.getImageData(0, 0, image.width, image.height);
+        }),
+      );
+      if (!first || first.width !== second?.width || first.height !== second.height) return 1;
+      const different = first.data.filter((value, index) => Math.abs(value - (second.data[index] ?? 0)) > 8);
+      return different.length / first.data.length;
+    },
+    [a, b].map(png => png.toString('base64')),
+  );
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {
