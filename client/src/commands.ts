@@ -68,6 +68,16 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     openPredictionView: () => void openPanel('prediction'),
     openTrustView: () => void openPanel('trust'),
     compareWith: () => openPanel('compare').pickComparison(),
+    // An action of the server: the text of the pinned query beside the one that the cursor is in.
+    compareWithPinned: async (place: unknown) => {
+      if (!isPlace(place) || !isRange(place.pinned)) return;
+      await showPlace({ uri: place.uri, range: collapsed(place.range) }, shown);
+      const uri = vscode.Uri.parse(place.uri, true);
+      openPanel('compare').compare({
+        kind: 'text',
+        target: { uri: uri.toString(), name: nameOf(uri), range: collapsed(place.pinned) },
+      });
+    },
     selectForCompare: () => {
       const editor = servedEditor(shown);
       const [range] = askedRanges(editor);
@@ -264,7 +274,11 @@ const isPinned = (value: unknown): value is { readonly uri: vscode.Uri } =>
 interface Place {
   readonly uri: string;
   readonly range: Range;
+  readonly pinned?: unknown;
 }
+
+/** Stands for the whole text around it. */
+const collapsed = ({ start }: Range): Range => ({ start, end: start });
 
 const isPlace = (value: unknown): value is Place =>
   typeof value === 'object' &&

@@ -252,7 +252,7 @@ class Panel implements vscode.Disposable {
     this.textChanged(true);
   }
 
-  private compare(comparison: Comparison | null): void {
+  compare(comparison: Comparison | null): void {
     this.comparison = comparison;
     this.post({ type: 'comparison', comparison });
   }

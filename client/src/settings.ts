@@ -59,7 +59,7 @@ export const serverSettings = (view: ViewChoice): ServerSettings => ({
   pairKind: get<ServerSettings['pairKind']>('pairKind', 'sentences'),
   showMessages: false,
   annotation: { annotator: get('annotation.annotator', '') },
-  clientCommands: ['attentionLens.openHeatmap', 'attentionLens.openHeadView', 'attentionLens.annotate'],
+  clientCommands: ['openHeatmap', 'openHeadView', 'annotate', 'compareWithPinned'].map(name => `attentionLens.${name}`),
 });
 
 /** What is tinted as one: pieces of a word each by itself, or together. */

@@ -140,9 +140,12 @@ public sealed class EditorFeatureTests
             Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 4, 0, 10), pin["arguments"]![0]!["range"])); // the word at the cursor
             await client.Request("workspace/executeCommand", pin.DeepClone());
             actions = (await client.Request("textDocument/codeAction", request.DeepClone())).AsArray();
-            Assert.Equal(
-                ["attentionLens.pinQuery", "attentionLens.unpinQuery", "attentionLens.compareWithPinned", "attentionLens.openHeatmap"],
-                actions.Select(static a => (string?)a!["command"]!["command"]));
+            Assert.Equal(["attentionLens.pinQuery", "attentionLens.unpinQuery", "attentionLens.openHeatmap"], actions.Select(static a => (string?)a!["command"]!["command"]));
+            // Another text can be compared with that of the pinned query, and the action says where it is.
+            JsonObject elsewhere = Ranged(TestClient.Range(2, 2, 2, 2));
+            elsewhere["context"] = JsonNode.Parse("""{"diagnostics":[],"triggerKind":1}""");
+            JsonNode compare = (await client.Request("textDocument/codeAction", elsewhere)).AsArray().Single(static a => (string?)a!["command"]!["command"] == "attentionLens.compareWithPinned")!;
+            Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 4, 0, 10), compare["command"]!["arguments"]![0]!["pinned"]));
             request["context"] = JsonNode.Parse("""{"diagnostics":[],"triggerKind":2}""");
             Assert.Null(await client.Request("textDocument/codeAction", request.DeepClone()));
             request["context"] = JsonNode.Parse("""{"diagnostics":[],"only":["quickfix"]}""");

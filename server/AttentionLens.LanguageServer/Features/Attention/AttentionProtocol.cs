@@ -359,7 +359,8 @@ internal sealed record ModelInfoResult
 internal sealed record MethodItem(string Name, string Title, string Summary, bool ExplainsOutput, bool Accumulates);
 
 /// <summary>Argument of the command <c>attentionLens.pinQuery</c>, and what the client commands in lenses and actions are called with.</summary>
-internal sealed record PlaceArgument(string Uri, TextRange Range);
+/// <param name="Pinned">For <c>attentionLens.compareWithPinned</c>: the pinned query, which stands in another segment.</param>
+internal sealed record PlaceArgument(string Uri, TextRange Range, TextRange? Pinned = null);
 
 /// <summary>Argument of the commands <c>attentionLens.unpinQuery</c> and <c>attentionLens.unpairDocument</c>.</summary>
 internal sealed record DocumentArgument(string Uri);

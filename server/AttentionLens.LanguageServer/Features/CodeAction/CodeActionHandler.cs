@@ -17,12 +17,13 @@ internal static class CodeActionHandler
     private const string Kind = "attentionLens";
 
     /// <summary>Offered when the client says that it has them.</summary>
-    private static readonly (string Command, string Title, bool NeedsPin)[] ClientActions =
+    private static readonly (string Command, string Title)[] ClientActions =
     [
-        ("attentionLens.compareWithPinned", "Compare attention with the pinned query", true),
-        ("attentionLens.annotate", "Annotate with attention as evidence", false),
-        ("attentionLens.openHeatmap", "Open the attention heatmap", false),
+        ("attentionLens.annotate", "Annotate with attention as evidence"),
+        ("attentionLens.openHeatmap", "Open the attention heatmap"),
     ];
+
+    private const string Compare = "attentionLens.compareWithPinned";
 
     public static Task<CodeActionItem[]?> HandleAsync(CodeActionParams request, ServerState state, CancellationToken cancellation)
     {
@@ -37,13 +38,17 @@ internal static class CodeActionHandler
         var actions = new List<CodeActionItem>();
         if (segment is null || start == end)
             return Task.FromResult<CodeActionItem[]?>([]);
-        JsonElement place = CodeLensHandler.Argument(new PlaceArgument(document.Uri, document.Text.Range(start, end)));
+        var here = new PlaceArgument(document.Uri, document.Text.Range(start, end));
+        JsonElement place = CodeLensHandler.Argument(here);
         Add("Pin as attention query", DocumentCommands.Pin, place);
         if (document.Pin is not null)
             Add("Unpin the attention query", DocumentCommands.Unpin, JsonSerializer.SerializeToElement(new DocumentArgument(document.Uri), AttentionJson.Default.DocumentArgument));
-        foreach ((string command, string title, bool needsPin) in ClientActions)
+        // A text is compared with another one; two words of one text are two rows of one matrix.
+        if (state.Settings.ClientCommands.Contains(Compare) && document.Pin is { } pin && !(segment.Contains(pin.Start) || segment.Pair?.Contains(pin.Start) == true))
+            Add("Compare with the text of the pinned query", Compare, CodeLensHandler.Argument(here with { Pinned = document.Text.Range(pin.Start, pin.End) }));
+        foreach ((string command, string title) in ClientActions)
         {
-            if (state.Settings.ClientCommands.Contains(command) && (!needsPin || document.Pin is not null))
+            if (state.Settings.ClientCommands.Contains(command))
                 Add(title, command, place);
         }
         return Task.FromResult<CodeActionItem[]?>([.. actions]);
