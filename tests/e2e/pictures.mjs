@@ -1,4 +1,4 @@
-// Makes the pictures of docs/annotation.md: node tests/e2e/pictures.mjs, after npm run build.
+// Makes the pictures of README.md and docs/: node tests/e2e/pictures.mjs [names ...], after npm run build.
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import { openEditor } from './lib/editor.mjs';
 import { settings } from './lib/settings.mjs';
 
 const images = path.join(root, 'docs/images');
+const dark = { 'workbench.colorTheme': 'Default Dark Modern' };
 
 const letter = `Maria Lind met Tom Berg in Oslo, where he works for Hansa Line.
 
@@ -19,7 +20,119 @@ Line wanted to say why.
 I would not take that ferry again: three hours late, no word from the crew, and the only cabin smelled of diesel.
 `;
 
+/** A window on the samples with the sentence tinted; its side bar hidden, so that the text has the room. */
+async function tinted(view, more = {}) {
+  const editor = await openEditor({
+    settings: { 'attentionLens.layer': view.layer, 'attentionLens.head': view.head, ...more },
+  });
+  await editor.openFile('coreference.txt');
+  await editor.page.keyboard.press('Control+b');
+  await editor.placeCursor('measured');
+  await editor.run('AttentionLens: Show Attention');
+  await editor.until(
+    async () => (await editor.shades()).marks.filter(({ fill }) => fill).length,
+    count => count > 5,
+    'tints',
+  );
+  return editor;
+}
+
+/** Waits until a panel has drawn and the toasts and hovers are gone, then takes the upper part of the window. */
+async function save(editor, name, { height = 620, pointer = [1390, 890] } = {}) {
+  if (pointer) await editor.page.mouse.move(...pointer);
+  await editor.page.waitForTimeout(2500);
+  await editor.page.screenshot({ path: path.join(images, name), clip: { x: 0, y: 0, width: 1400, height } });
+}
+
+async function panel(name, view, file, { more, prepare, ...options } = {}) {
+  const editor = await tinted(view, more);
+  try {
+    await editor.run(`AttentionLens: Open ${name}`);
+    await editor.panel().locator('footer').waitFor();
+    await editor.placeCursor('measured');
+    await prepare?.(editor, editor.panel());
+    await save(editor, file, options);
+  } finally {
+    await editor.close();
+  }
+}
+
+const pictures = {
+  'tints-and-heatmap': view => panel('Heatmap', view, 'tints-and-heatmap.png'),
+  'model-view': view => panel('Model View', view, 'model-view.png', { more: dark }),
+  'head-view': view => panel('Head View', view, 'head-view.png', { height: 760 }),
+  'prediction-view': view =>
+    panel('Prediction View', view, 'prediction-view.png', {
+      height: 760,
+      prepare: async (_, content) => {
+        await content.locator('table.lens').waitFor();
+        await content.locator('.side').getByLabel('Layer').selectOption('0');
+        await content.getByRole('button', { name: 'Change Head' }).click();
+        await content.locator('.moved').waitFor();
+      },
+    }),
+  'trust-view': view =>
+    panel('Trust View', view, 'trust-view.png', {
+      height: 760,
+      prepare: async (_, content) => {
+        await content.locator('section[data-family=faithfulness]').getByRole('button', { name: 'Measure' }).click();
+        await content.locator('.curves').waitFor();
+      },
+    }),
+  hover: async view => {
+    const editor = await tinted(view, dark);
+    try {
+      await editor.hover('measured', 'measured');
+      await save(editor, 'hover.png', { height: 420, pointer: null });
+    } finally {
+      await editor.close();
+    }
+  },
+  annotation: async () => {
+    const editor = await openEditor({ files: { 'corpus/letter.txt': letter } });
+    try {
+      const { page } = editor;
+      await editor.openFile('corpus/letter.txt');
+      await page.keyboard.press('Control+b');
+      // Alt with a digit is VS Code's until a label set is known.
+      const count = labels => page.locator('.statusbar-item', { hasText: labels }).waitFor();
+      await count('0 labels');
+      for (const [index, [text, key]] of [
+        ['Maria Lind', '1'],
+        ['Tom Berg', '1'],
+        ['Hansa Line', '2'],
+        ['Oslo', '3'],
+        ['three hours late', '5'],
+        ['smelled of diesel', '5'],
+      ].entries()) {
+        await editor.select(text);
+        await page.keyboard.press(`Alt+${key}`);
+        await count(index === 0 ? '1 label' : `${index + 1} labels`);
+      }
+      await editor.hover('Tom Berg', 'looks at most');
+      await save(editor, 'annotation-hover.png', { height: 340, pointer: null });
+      await page.keyboard.press('Escape');
+      await editor.placeCursor('Oslo');
+      await page.keyboard.press('Control+Alt+l');
+      await page.locator('[id="attention-lens.attention-lens.attentionLens.labelMode"]').waitFor();
+      await page.keyboard.press('f');
+      await page.locator('.statusbar-item', { hasText: 'LOC?' }).waitFor();
+      await save(editor, 'annotation-queue.png', { height: 900 });
+      await page.keyboard.press('Escape');
+      await editor.placeCursor('diesel');
+      await editor.run('AttentionLens: Show or Hide Rationale Agreement');
+      const item = page.locator('.statusbar-item', { hasText: 'AUPRC' });
+      await item.waitFor();
+      await item.hover();
+      await save(editor, 'annotation-rationale.png', { height: 900, pointer: null });
+    } finally {
+      await editor.close();
+    }
+  },
+};
+
 await main(async () => {
+  const wanted = process.argv.slice(2);
   await ensurePrograms('chromium', 'fonts');
   await mkdir(images, { recursive: true });
   const workbench = await startWorkbench({
@@ -27,46 +140,15 @@ await main(async () => {
     settings: { ...settings, 'editor.fontSize': 15, 'window.zoomLevel': 0 },
   });
   process.env.ATTENTIONLENS_WORKBENCH = workbench.url;
-  let editor;
   try {
-    editor = await openEditor({ files: { 'corpus/letter.txt': letter } });
-    const { page } = editor;
-    const save = name =>
-      page.screenshot({ path: path.join(images, name), clip: { x: 0, y: 0, width: 1400, height: 620 } });
-    await editor.openFile('letter.txt');
-    for (const [text, key] of [
-      ['Maria Lind', '1'],
-      ['Tom Berg', '1'],
-      ['Hansa Line', '2'],
-      ['Oslo', '3'],
-      ['three hours late', '5'],
-      ['smelled of diesel', '5'],
-    ]) {
-      await editor.select(text);
-      await page.keyboard.press(`Alt+${key}`);
-      await page.waitForTimeout(1500);
+    // A head of the embedded model that does more than look at its neighbour.
+    const view = { layer: 1, head: 1 };
+    for (const [name, make] of Object.entries(pictures)) {
+      if (wanted.length > 0 && !wanted.includes(name)) continue;
+      await make(view);
+      console.log(`docs/images: ${name}`);
     }
-    await editor.run('AttentionLens: Group Annotations');
-    await editor.pick('by label');
-    await editor.hover('Tom Berg', 'looks at most');
-    await save('annotation-hover.png');
-    await page.mouse.move(1390, 600);
-    await editor.placeCursor('Oslo');
-    await page.keyboard.press('Control+Alt+l');
-    await page.keyboard.press('f');
-    await page.locator('.statusbar-item', { hasText: 'LOC?' }).waitFor();
-    await page.waitForTimeout(1000);
-    await page.screenshot({ path: path.join(images, 'annotation-queue.png') });
-    await page.keyboard.press('Escape');
-    await editor.placeCursor('diesel');
-    await editor.run('AttentionLens: Show or Hide Rationale Agreement');
-    const item = page.locator('.statusbar-item', { hasText: 'AUPRC' });
-    await item.waitFor();
-    await item.hover();
-    await page.waitForTimeout(1500);
-    await page.screenshot({ path: path.join(images, 'annotation-rationale.png') });
   } finally {
-    await editor?.close();
     await workbench.stop();
   }
 });
