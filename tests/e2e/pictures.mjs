@@ -38,7 +38,7 @@ async function tinted(view, more = {}) {
 }
 
 /** Waits until a panel has drawn and the toasts and hovers are gone, then takes the upper part of the window. */
-async function save(editor, name, { height = 620, pointer = [1390, 890] } = {}) {
+async function save(editor, name, { height = 620, pointer = [24, 600] } = {}) {
   if (pointer) await editor.page.mouse.move(...pointer);
   await editor.page.waitForTimeout(2500);
   await editor.page.screenshot({ path: path.join(images, name), clip: { x: 0, y: 0, width: 1400, height } });
