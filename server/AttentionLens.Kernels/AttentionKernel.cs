@@ -275,7 +275,7 @@ public static unsafe partial class AttentionKernel
             get
             {
                 int tiles = Math.Max(1, BlockFloats / ScoreStride / MicroKernel.MaxRows);
-                return Math.Min(tiles, 4) * MicroKernel.MaxRows;
+                return Math.Min(tiles, 2) * MicroKernel.MaxRows;
             }
         }
 
