@@ -135,7 +135,7 @@ internal sealed record SegmentAttention(
         return part.Text[token.Start..Math.Min(token.End, part.Text.Length)];
     }
 
-    /// <summary>The token under a document offset, else the one that ends there; -1 when neither exists.</summary>
+    /// <summary>The token under a document offset, else the one that ends there; -1 when neither exists, as on markup, or in a column that is no text.</summary>
     public int TokenAt(Token[] tokens, int offset)
     {
         int sequence = Elsewhere is { } elsewhere ? elsewhere.IsSource ? 1 : 0 : !Segment.Contains(offset) && Segment.Pair?.Contains(offset) == true ? 1 : 0;
@@ -149,11 +149,18 @@ internal sealed record SegmentAttention(
             if (token.Special || token.Sequence != sequence)
                 continue;
             if (token.Start <= at && at < token.End)
-                return i;
-            if (token.End == at)
+                return Stands(token) ? i : before;
+            if (token.End == at && Stands(token))
                 before = i;
         }
         return before;
+
+        // The map of the text gives every offset of the document the next character that is text.
+        bool Stands(Token token)
+        {
+            (int start, int end) = part.ToDocument(token.Start, Math.Min(token.End, part.Map.TextLength));
+            return start <= offset && offset <= end;
+        }
     }
 
     /// <summary>Indices of the tokens that touch document[start, end).</summary>
