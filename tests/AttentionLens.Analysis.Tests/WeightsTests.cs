@@ -69,6 +69,30 @@ public sealed class WeightsTests
         }
     }
 
+    // What a hover or a tint asks for: a row of a mean must not cost memory by the number of heads, nor by the square of the text.
+    [Fact]
+    public void ARowOfManyHeadsAllocatesNoMoreThanOneOfFew()
+    {
+        const int N = 256;
+        var row = new float[N];
+        long Allocated(int layers, int heads)
+        {
+            var view = Views.Random(layers, heads, N, N);
+            Weights.Row(view, default, 0, row); // the pool's buffers, once
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var query = 0; query < 10; query++)
+            {
+                Weights.Row(view, default, query, row);
+            }
+
+            return (GC.GetAllocatedBytesForCurrentThread() - before) / 10;
+        }
+
+        // A list of the heads is 8 bytes a head and doubles as it grows; a row is a kilobyte, a matrix 256 of them.
+        Assert.InRange(Allocated(6, 8), 0, 3000);
+        Assert.InRange(Allocated(6, 8) - Allocated(1, 2), 0, 2500);
+    }
+
     [Fact]
     public void AHeadThatDoesNotExistIsNamed()
     {

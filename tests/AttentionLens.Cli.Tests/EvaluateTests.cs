@@ -42,6 +42,24 @@ public sealed class EvaluateTests : IDisposable
         Assert.Equal(report.GetProperty("metrics").EnumerateArray().Count(), methods.Max(m => m.GetProperty("metrics").EnumerateObject().Count()));
     }
 
+    [Fact]
+    public void A_handful_of_texts_is_told_from_nothing()
+    {
+        // All texts alike: the interval has no width, and says nothing about other texts.
+        string Report(int texts)
+        {
+            var corpus = _folder.Write($"{texts}.txt", System.Text.Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("the cat sat on the mat .\n\n", texts))));
+            return Cli.Good("evaluate", "-f", corpus, "-m", _folder.TextModel(), "--methods", "leave-one-out", "--measures", "faithfulness", "--outputs", "1").Output;
+        }
+
+        var few = Report(5);
+        Assert.Contains("Of fewer than 6 texts none of this is said", few, StringComparison.Ordinal);
+        Assert.DoesNotContain('▲', few[few.IndexOf("## ", StringComparison.Ordinal)..]);
+        var enough = Report(6);
+        Assert.DoesNotContain("Of fewer than", enough, StringComparison.Ordinal);
+        Assert.Contains('▲', enough[enough.IndexOf("## ", StringComparison.Ordinal)..]);
+    }
+
     [Theory]
     [InlineData("# a comment\ncat\tmat\tdog\n\nsat\tlay down\r\n", "line 4: 'lay down' is not one word")]
     [InlineData("{\"Cat\": [\"mat\", \"dog\"], \"sat\": \"lay down\"}", "'sat': 'lay down' is not one word")]

@@ -15,7 +15,7 @@ namespace AttentionLens.Cli.Evaluation;
 /// <param name="Low">Of the 95 % interval of the mean, by bootstrap over texts.</param>
 /// <param name="Chance">Mean of what chance gives on the same texts; null where there is nothing to compare with.</param>
 /// <param name="GainLow">Of the 95 % interval of (value - chance) over the same texts.</param>
-/// <param name="Verdict">"better", "worse" or "same": whether that interval lies on one side of 0; null where no direction is the good one.</param>
+/// <param name="Verdict">"better", "worse" or "same": whether that interval lies on one side of 0; null where no direction is the good one, or the texts are too few to say.</param>
 /// <param name="Texts">How many.</param>
 internal sealed record MetricReport(double Mean, double Low, double High, double? Chance, double? GainLow, double? GainHigh, string? Verdict, int Texts);
 
@@ -83,9 +83,12 @@ internal sealed record EvaluationReport(
         }
     }
 
+    /// <summary>With fewer texts nothing is told from chance: five that agree do so by luck once in sixteen times (sign test), and resampling one text gives no interval at all.</summary>
+    private const int LeastTexts = 6;
+
     private static string? Verdict(Metric metric, Interval? gain) => (metric.Better, gain) switch
     {
-        (Direction.None, _) or (_, null) => null,
+        (Direction.None, _) or (_, null) or (_, { Count: < LeastTexts }) => null,
         (Direction.Higher, { Low: > 0 }) or (Direction.Lower, { High: < 0 }) => "better",
         (Direction.Higher, { High: < 0 }) or (Direction.Lower, { Low: > 0 }) => "worse",
         _ => "same",
@@ -107,6 +110,9 @@ internal sealed record EvaluationReport(
         "Each number is a mean over texts, with the interval in which it would lie 95 times of 100 with other texts of the same kind (bootstrap). "
         + "Chance is what a picture of random numbers gets on the same texts. ▲ better than chance, ▼ worse, ≈ not to be told from it by these texts.";
 
+    /// <summary>How the tables are read; what too few texts leave out is said.</summary>
+    private string Guide => Texts < LeastTexts ? $"{Reading} Of fewer than {LeastTexts} texts none of this is said, and the intervals are too narrow." : Reading;
+
     private static string Count(int n, string what) => string.Create(CultureInfo.InvariantCulture, $"{n:N0} {what}{(n == 1 ? "" : "s")}");
 
     /// <summary>Two significant digits below 0.1, where probabilities of unsure models lie; no minus before nothing.</summary>
@@ -127,7 +133,7 @@ internal sealed record EvaluationReport(
 
     private void WriteMarkdown(StreamWriter writer)
     {
-        writer.WriteLine($"# Can these pictures be trusted?\n\n{Subject()}\n\n{Reading}");
+        writer.WriteLine($"# Can these pictures be trusted?\n\n{Subject()}\n\n{Guide}");
         foreach (var (family, question) in Questions)
         {
             var metrics = Metrics.Where(m => m.Family == family).ToArray();
@@ -188,7 +194,7 @@ internal sealed record EvaluationReport(
             </head>
             <body>
             """);
-        writer.WriteLine($"<h1>Can these pictures be trusted?</h1>\n<p>{Escape(Subject())}</p>\n<p class=\"muted\">{Escape(Reading)} The dashed line is chance.</p>");
+        writer.WriteLine($"<h1>Can these pictures be trusted?</h1>\n<p>{Escape(Subject())}</p>\n<p class=\"muted\">{Escape(Guide)} The dashed line is chance.</p>");
         foreach (var (family, question) in Questions)
         {
             var metrics = Metrics.Where(m => m.Family == family).ToArray();
