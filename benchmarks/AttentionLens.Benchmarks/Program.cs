@@ -98,6 +98,7 @@ if (section is "" or "trace")
     float[] q = Random(n * 768, 5), k = Random(n * 768, 6), row = new float[n], tile = new float[64 * 64];
     var pattern = new AttentionPattern { Queries = n, Keys = n, Heads = 12, HeadSize = 64, Scale = 0.125f };
     int query = 0;
+    var scales = new RowScale[n];
     Console.WriteLine();
     Console.WriteLine($"one row of 4,096 keys            {Median(() => AttentionKernel.Row(pattern, new(q, 768), new(k, 768), 5, query++ % n, row), 0.1).Median * 1e6,8:F0} us");
     foreach (bool causal in new[] { false, true })
@@ -105,8 +106,13 @@ if (section is "" or "trace")
         foreach (Pooling pooling in Enum.GetValues<Pooling>())
         {
             AttentionPattern shown = causal ? pattern with { After = 0 } : pattern;
+            for (int i = 0; i < n; i++)
+            {
+                scales[i] = AttentionKernel.Row(shown, new(q, 768), new(k, 768), 5, i, row).Scale; // as the pass keeps them
+            }
+
             (double seconds, double best) = Median(
-                () => AttentionKernel.Tile(shown, new(q, 768), new(k, 768), 5, Range.All, Range.All, 64, 64, pooling, tile, pool), 0.2);
+                () => AttentionKernel.Tile(shown, new(q, 768), new(k, 768), 5, Range.All, Range.All, 64, 64, pooling, scales, tile, pool), 0.2);
             Console.WriteLine($"64 x 64 {pooling,-4} of 4,096 x 4,096 {(causal ? "causal" : "full"),-6}{seconds * 1e3,8:F2} ({best * 1e3:F2}) ms");
         }
     }

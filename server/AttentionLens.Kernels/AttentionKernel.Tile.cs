@@ -29,6 +29,10 @@ public static unsafe partial class AttentionKernel
     /// <param name="tileRows">Rows of the tile.</param>
     /// <param name="tileColumns">Columns of the tile.</param>
     /// <param name="pooling">Maximum or mean.</param>
+    /// <param name="scales">
+    /// [Queries], each row's <see cref="RowStatistics.Scale"/> as the pass over this head gave it; a maximum then costs a weight only its product. Empty
+    /// where it is not known.
+    /// </param>
     /// <param name="tile">Receives [tileRows, tileColumns].</param>
     /// <param name="pool">Whose threads share the work.</param>
     public static void Tile(
@@ -41,6 +45,7 @@ public static unsafe partial class AttentionKernel
         int tileRows,
         int tileColumns,
         Pooling pooling,
+        ReadOnlySpan<RowScale> scales,
         Span<float> tile,
         WorkerPool pool)
     {
@@ -48,6 +53,11 @@ public static unsafe partial class AttentionKernel
         ArgumentOutOfRangeException.ThrowIfNegative(tileRows);
         ArgumentOutOfRangeException.ThrowIfNegative(tileColumns);
         Check.Length(tile.Length, (long)tileRows * tileColumns, nameof(tile));
+        if (!scales.IsEmpty)
+        {
+            Check.Length(scales.Length, pattern.Queries, nameof(scales));
+        }
+
         (int firstRow, int rowCount) = rows.GetOffsetAndLength(pattern.Queries);
         (int firstColumn, int columnCount) = columns.GetOffsetAndLength(pattern.Keys);
         tile[..(tileRows * tileColumns)].Clear();
@@ -57,14 +67,15 @@ public static unsafe partial class AttentionKernel
         }
 
         fixed (float* target = tile)
+        fixed (RowScale* known = scales)
         {
-            Recompute(pattern, queries, keys, head, pool, new TileRows(target, firstRow, rowCount, tileRows, firstColumn, columnCount, tileColumns, pooling));
+            Recompute(pattern, queries, keys, head, pool, new TileRows(target, firstRow, rowCount, tileRows, firstColumn, columnCount, tileColumns, pooling, known));
         }
     }
 
     /// <summary>A row of cells of a thumbnail a part, so that no two threads write one cell.</summary>
     private struct TileRows(
-        float* tile, int firstRow, int rowCount, int tileRows, int firstColumn, int columnCount, int tileColumns, Pooling pooling) : IRecompute
+        float* tile, int firstRow, int rowCount, int tileRows, int firstColumn, int columnCount, int tileColumns, Pooling pooling, RowScale* scales) : IRecompute
     {
         // Keys are pooled in runs: those before the part, those of each cell, those after the part. Cells finer than keys repeat, and are filled in last.
         private readonly int _cells = Math.Min(tileColumns, columnCount);
@@ -109,6 +120,12 @@ public static unsafe partial class AttentionKernel
                 row[cell] = row[(int)((long)cell * _cells / tileColumns)];
             }
         }
+
+        /// <summary>A maximum of weights needs no more of a row than its sum; a mean needs every exponential, and then has the sum for free.</summary>
+        private readonly bool IsSumKnown => scales != null && pooling == Pooling.Max;
+
+        /// <summary>What pooled scores are still to be multiplied with: biased ones have been.</summary>
+        private readonly float ScoreScale => _scorer.IsBiased ? 1 : _scorer.Pattern.Scale;
 
         private readonly int RunStart(int run) =>
             run == 0 ? 0 : run <= _cells + 1 ? firstColumn + (int)((long)(run - 1) * columnCount / _cells) : _scorer.Shape.Keys;
@@ -179,9 +196,10 @@ public static unsafe partial class AttentionKernel
 
                 for (int r = 0; r < endRow - row; r++)
                 {
-                    if (sums[r] > 0)
+                    (float maxScore, float max) = IsSumKnown ? scales[row + r] : new RowScale(maxima[r] * ScoreScale, (float)(1 / sums[r]));
+                    if (maxScore > float.NegativeInfinity)
                     {
-                        Finish<V>(pooled + (long)r * runStride, maxima[r], sums[r], cells);
+                        Finish<V>(pooled + (long)r * runStride, maxScore, max, cells);
                     }
                 }
             }
@@ -209,11 +227,10 @@ public static unsafe partial class AttentionKernel
                 return;
             }
 
-            float scale = pattern.Scale;
+            float scale = ScoreScale;
             if (_scorer.IsBiased)
             {
                 _scorer.Bias(_head, query, scores, from, to - from);
-                scale = 1;
             }
 
             float largest = float.NegativeInfinity;
@@ -229,6 +246,11 @@ public static unsafe partial class AttentionKernel
                 }
 
                 key = next;
+            }
+
+            if (IsSumKnown)
+            {
+                return;
             }
 
             if (largest > *maximum)
@@ -265,19 +287,18 @@ public static unsafe partial class AttentionKernel
 
         /// <summary>The row's cells to weights, and into the tile.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Finish<V>(float* pooled, float maximum, double sum, float* cells)
+        private readonly void Finish<V>(float* pooled, float maxScore, float max, float* cells)
             where V : unmanaged, ILanes<V>
         {
-            float inverse = (float)(1 / sum);
-            float scale = _scorer.IsBiased ? 1 : _scorer.Pattern.Scale;
+            float scale = ScoreScale;
             for (int i = 0; pooling == Pooling.Max && i < _cells + 2; i += V.Count)
             {
-                V.Store(FastMath.Exp2((V.Load(pooled + i) - V.Broadcast(maximum)) * V.Broadcast(scale * Log2E), out _), pooled + i);
+                V.Store(FastMath.Exp2((V.Load(pooled + i) * V.Broadcast(scale) - V.Broadcast(maxScore)) * V.Broadcast(Log2E), out _), pooled + i);
             }
 
             for (int cell = 0; cell < _cells; cell++)
             {
-                float weight = pooled[cell + 1] * inverse;
+                float weight = pooled[cell + 1] * max;
                 cells[cell] = pooling == Pooling.Mean ? cells[cell] + weight : Math.Max(cells[cell], weight);
             }
         }

@@ -444,7 +444,7 @@ public static unsafe partial class AttentionKernel
             {
                 new Span<float>(scores, shape.GlobalColumns + end - first).Clear();
                 weights = new WeightRow(windowFirst, [], [], []);
-                return new RowStatistics(0, 0, float.NegativeInfinity);
+                return new RowStatistics(0, 0, float.NegativeInfinity, float.NegativeInfinity);
             }
 
             if (shape.Globals.Length == 0)

@@ -65,7 +65,7 @@ public static unsafe class Softmax
         if (max == float.NegativeInfinity && !HasNaN(row, count))
         {
             new Span<float>(row, count).Clear();
-            return new RowStatistics(0, 0, float.NegativeInfinity);
+            return new RowStatistics(0, 0, float.NegativeInfinity, float.NegativeInfinity);
         }
 
         // sum = Σ 2^d and moment = Σ d 2^d with d = (score - max) / ln 2 <= 0 give the entropy without a logarithm a key:
@@ -108,7 +108,7 @@ public static unsafe class Softmax
         }
 
         double logarithm = Math.Log(total);
-        return new RowStatistics((float)(logarithm - Ln2 * weighted / total), inverse, (float)(max + logarithm));
+        return new RowStatistics((float)(logarithm - Ln2 * weighted / total), inverse, (float)(max + logarithm), max);
     }
 
     private static bool HasNaN(float* row, int count)
@@ -129,4 +129,14 @@ public static unsafe class Softmax
 /// <param name="Entropy">-Σ p ln p, in nats; 0 for a row that is masked throughout.</param>
 /// <param name="Max">The largest weight.</param>
 /// <param name="LogSumExp">ln Σ exp(score): weight = exp(score - LogSumExp). -∞ for a row that is masked throughout.</param>
-public readonly record struct RowStatistics(float Entropy, float Max, float LogSumExp);
+/// <param name="MaxScore">The largest score: weight = exp(score - MaxScore) * Max, which rounds less than LogSumExp where scores are large.</param>
+public readonly record struct RowStatistics(float Entropy, float Max, float LogSumExp, float MaxScore)
+{
+    /// <summary>All that it takes to make a weight of a score.</summary>
+    public RowScale Scale => new(MaxScore, Max);
+}
+
+/// <summary>weight = exp(score - MaxScore) * Max.</summary>
+/// <param name="MaxScore">The largest score of a row; -∞ where all is masked.</param>
+/// <param name="Max">The largest weight of a row; 0 where all is masked.</param>
+public readonly record struct RowScale(float MaxScore, float Max);

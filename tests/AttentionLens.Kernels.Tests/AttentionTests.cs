@@ -62,9 +62,11 @@ public sealed class AttentionTests
     }
 
     [Theory]
-    [InlineData(Pooling.Max)]
-    [InlineData(Pooling.Mean)]
-    public void Thumbnails_pool_exactly_the_weights_they_cover(Pooling pooling)
+    [InlineData(Pooling.Max, false)]
+    [InlineData(Pooling.Max, true)]
+    [InlineData(Pooling.Mean, false)]
+    [InlineData(Pooling.Mean, true)]
+    public void Thumbnails_pool_exactly_the_weights_they_cover(Pooling pooling, bool known)
     {
         using var pool = new WorkerPool(2);
         foreach ((string name, AttentionPattern p) in All().Where(c => c.Pattern is { Queries: > 4, HeadSize: 64 or 16 }))
@@ -73,13 +75,20 @@ public sealed class AttentionTests
             int width = p.Heads * p.HeadSize, keyWidth = keyHeads * p.HeadSize;
             float[] q = Reference.Random(p.Queries * width, 4, 1.5), k = Reference.Random(p.Keys * keyWidth, 5, 1.5);
             double[,] weights = Reference.Weights(p, q, width, k, keyWidth, p.Heads - 1);
+            RowScale[] scales = new RowScale[known ? p.Queries : 0];
+            if (known)
+            {
+                // From the pass: its scores are the tile's to the bit, those of a single row are added up in another order.
+                AttentionKernel.Attend(p, new(q, width), new(k, keyWidth), new(k, keyWidth), new float[p.Queries * width], width, new ScaleRecorder(scales, p.Heads - 1), pool);
+            }
+
             foreach ((Range rows, Range columns, int tileRows, int tileColumns) in new[]
             {
                 (Range.All, Range.All, 4, 3), (Range.All, Range.All, p.Queries, p.Keys), (2..^1, 1..^2, 2, 2), (1..3, 0..2, 5, 7),
             })
             {
                 var tile = new float[tileRows * tileColumns];
-                AttentionKernel.Tile(p, new(q, width), new(k, keyWidth), p.Heads - 1, rows, columns, tileRows, tileColumns, pooling, tile, pool);
+                AttentionKernel.Tile(p, new(q, width), new(k, keyWidth), p.Heads - 1, rows, columns, tileRows, tileColumns, pooling, scales, tile, pool);
                 (int firstRow, int rowCount) = rows.GetOffsetAndLength(p.Queries);
                 (int firstColumn, int columnCount) = columns.GetOffsetAndLength(p.Keys);
                 for (int y = 0; y < tileRows; y++)
@@ -224,6 +233,21 @@ public sealed class AttentionTests
         yield return ("head size 96", Make(40, 40, 1, 96));
         yield return ("longer than a depth block", Make(30, 1100, 1, 64));
         yield return ("blocks", Make(130, 130, 2, 32));
+    }
+
+    private readonly struct ScaleRecorder(RowScale[] scales, int of) : IAttentionObserver
+    {
+        public void Row(int head, int query, WeightRow weights, RowStatistics statistics)
+        {
+            if (head == of)
+            {
+                scales[query] = statistics.Scale;
+            }
+        }
+
+        public void Complete(int head)
+        {
+        }
     }
 
     private readonly struct Recorder(float[,,] seen, double[,] entropies, int[] completed) : IAttentionObserver

@@ -160,7 +160,7 @@ public sealed class ElementwiseTests
             Assert.Equal(MathF.Log(2), statistics.Entropy, 1e-6f);
 
             y = [no, no, .. Enumerable.Repeat(no, padding)];
-            Assert.Equal(new RowStatistics(0, 0, no), Softmax.InPlace(y));
+            Assert.Equal(new RowStatistics(0, 0, no, no), Softmax.InPlace(y));
             Assert.All(y, v => Assert.Equal(0, v));
 
             y = [3e38f, -3e38f, 0, .. new float[padding]];
@@ -176,7 +176,7 @@ public sealed class ElementwiseTests
             Assert.All(y, v => Assert.True(float.IsNaN(v)));
         }
 
-        Assert.Equal(new RowStatistics(0, 0, no), Softmax.InPlace([]));
+        Assert.Equal(new RowStatistics(0, 0, no, no), Softmax.InPlace([]));
     }
 
     [Fact]

@@ -111,7 +111,7 @@ public sealed class WorkerPoolTests
             MatMul.Multiply(x, n, width, matrix, w.AsSpan(0, width), Activation.Gelu, [], 0, y, width, pool);
             AttentionKernel.Attend(pattern, new(x, width), new(x, width), new(x, width), y, width, new NoObserver(), pool);
             AttentionKernel.Row(pattern, new(x, width), new(x, width), 1, 7, row);
-            AttentionKernel.Tile(pattern, new(x, width), new(x, width), 1, Range.All, Range.All, 8, 8, Pooling.Max, tile, pool);
+            AttentionKernel.Tile(pattern, new(x, width), new(x, width), 1, Range.All, Range.All, 8, 8, Pooling.Max, [], tile, pool);
             Norms.LayerNorm(x, n, width, w.AsSpan(0, width), w.AsSpan(0, width), 1e-5f, y, pool);
             Softmax.InPlace(row);
         }

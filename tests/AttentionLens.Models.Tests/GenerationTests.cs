@@ -149,6 +149,10 @@ public sealed class GenerationTests
                     a.Head(layer, head, left);
                     b.Head(layer, head, right);
                     Near(left, right, Tolerance);
+
+                    // A cell each, from the sums that the steps have left behind.
+                    b.Tile(layer, head, Range.All, Range.All, a.Queries, a.Keys, Kernels.Pooling.Max, right);
+                    Near(left, right, Tolerance);
                 }
             }
         }

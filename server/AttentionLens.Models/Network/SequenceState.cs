@@ -28,6 +28,7 @@ internal sealed class SequenceState
         int layers = stack.Blocks.Length;
         QueryKey = Allocate(layers, (long)capacity * QueryKeyStride);
         Values = keepValues ? Allocate(layers, (long)capacity * ValueStride) : null;
+        Scales = [.. Enumerable.Range(0, layers).Select(_ => new RowScales(new RowScale[capacity * stack.Heads], capacity))];
         Hidden = keepHidden ? Allocate(layers + 1, (long)capacity * stack.Hidden) : [];
         keyBias = KeyBias(attentionMask);
         profiles = new ProfileSums?[layers];
@@ -49,6 +50,9 @@ internal sealed class SequenceState
 
     public float[][]? Values { get; }
 
+    /// <summary>Per layer.</summary>
+    public RowScales[] Scales { get; }
+
     /// <summary>Per layer + 1 [capacity, hidden]; empty when not kept.</summary>
     public float[][] Hidden { get; }
 
@@ -69,6 +73,10 @@ internal sealed class SequenceState
             AttentionLayer old = previous.LayerData[layer];
             old.Queries.AsSpan(0, rows * QueryKeyStride).CopyTo(QueryKey[layer]);
             old.Values!.AsSpan(0, rows * ValueStride).CopyTo(Values![layer]); // both sides keep values: the caller has checked
+            for (int head = 0; head < stack.Heads; head++)
+            {
+                old.Scales.Head(head)[..rows].CopyTo(Scales[layer].Head(head));
+            }
         }
 
         for (int i = 0; i < Hidden.Length; i++)
@@ -115,6 +123,7 @@ internal sealed class SequenceState
         KeyStride = QueryKeyStride,
         Values = Values?[layer],
         ValueStride = ValueStride,
+        Scales = Scales[layer],
         Global = Global?.Rows[layer],
         Forced = Forced?.Layer(layer),
         Profiles = profiles[layer],
@@ -172,6 +181,7 @@ internal sealed class CrossState
         SourceRows = sourceRows;
         keyBias = SequenceState.KeyBias(sourceMask);
         int layers = stack.Blocks.Length;
+        Scales = [.. Enumerable.Range(0, layers).Select(_ => new RowScales(new RowScale[capacity * stack.Heads], capacity))];
         Queries = SequenceState.Allocate(layers, (long)capacity * QueryStride);
         Keys = SequenceState.Allocate(layers, (long)sourceRows * KeyStride);
         Values = SequenceState.Allocate(layers, (long)sourceRows * KeyStride);
@@ -187,6 +197,8 @@ internal sealed class CrossState
     public int KeyStride => stack.KeyHeads * stack.HeadSize;
 
     public ForcedHeads? Forced { get; init; }
+
+    public RowScales[] Scales { get; }
 
     public float[][] Queries { get; }
 
@@ -215,6 +227,7 @@ internal sealed class CrossState
         Keys = Keys[layer],
         KeyStride = KeyStride,
         Values = keepValues ? Values[layer] : null,
+        Scales = Scales[layer],
         ValueStride = KeyStride,
         Forced = Forced?.Layer(layer),
         Profiles = profiles[layer],

@@ -190,7 +190,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 new StridedRows(sequence.Values is { } own ? own[layer] : values.AsSpan(row * valueWidth, counts[i] * valueWidth), valueWidth),
                 target,
                 contextWidth,
-                new ProfileObserver(profiles, cancellation),
+                new ProfileObserver(profiles, sequence.Scales[layer], sequence.Rows, cancellation),
                 pool);
             if (sequence.Global is { Keys: not null } global)
             {
@@ -285,7 +285,7 @@ internal sealed class StackRunner(StackDescription stack, IReadOnlyList<Sequence
                 new StridedRows(state.Values[layer], valueWidth),
                 context.Slice(row * contextWidth, counts[i] * contextWidth),
                 contextWidth,
-                new ProfileObserver(state.StartProfile(layer, pattern, whole: sequences[i].Rows == 0), cancellation),
+                new ProfileObserver(state.StartProfile(layer, pattern, whole: sequences[i].Rows == 0), state.Scales[layer], sequences[i].Rows, cancellation),
                 pool);
             state.Forced?.Apply(layer, pattern, new StridedRows(state.Values[layer], valueWidth), context.Slice(row * contextWidth, counts[i] * contextWidth));
             row += counts[i];

@@ -34,6 +34,9 @@ internal sealed class AttentionLayer
     /// <summary>One per head, where the pass has accumulated them.</summary>
     public ProfileSums? Profiles { get; init; }
 
+    /// <summary>Of the pass that computed the rows.</summary>
+    public required RowScales Scales { get; init; }
+
     public StridedRows QueryRows => new(Queries, QueryStride);
 
     public StridedRows KeyRows => new(Keys.AsSpan(KeyOffset), KeyStride);
@@ -75,6 +78,14 @@ internal sealed class AttentionLayer
             keys.Values.Slice((key * keys.Stride) + (keyHead * pattern.HeadSize), pattern.HeadSize).ToArray(),
             pattern.Scale, bias, statistics.LogSumExp, row[key]);
     }
+}
+
+/// <summary>Maximum and sum of every row of every head: two floats a row, where the row's queries and keys are a hundred.</summary>
+/// <param name="Values">[heads, Capacity].</param>
+/// <param name="Capacity">The most rows.</param>
+internal sealed record RowScales(RowScale[] Values, int Capacity)
+{
+    public Span<RowScale> Head(int head) => Values.AsSpan(head * Capacity, Capacity);
 }
 
 /// <summary>The rows of Longformer's global tokens (Beltagy et al. 2020, 3.1): they see all keys, through projections of their own.</summary>

@@ -149,11 +149,18 @@ internal struct RowSums
 }
 
 /// <summary>Feeds a layer's profiles. A copy serves one block of rows of one head.</summary>
-internal struct ProfileObserver(ProfileSums? profiles, CancellationToken cancellation) : IAttentionObserver
+/// <param name="profiles">Null = none.</param>
+/// <param name="kept">Where the rows' scales go; null = nowhere.</param>
+/// <param name="past">Rows of <paramref name="kept"/> that are there already.</param>
+internal struct ProfileObserver(ProfileSums? profiles, RowScales? kept, int past, CancellationToken cancellation) : IAttentionObserver
 {
     private RowSums sums;
 
-    public void Row(int head, int query, WeightRow weights, RowStatistics statistics) => profiles?.Row(ref sums, query, weights, statistics);
+    public void Row(int head, int query, WeightRow weights, RowStatistics statistics)
+    {
+        kept?.Head(head)[past + query] = statistics.Scale;
+        profiles?.Row(ref sums, query, weights, statistics);
+    }
 
     public readonly void Complete(int head)
     {

@@ -37,6 +37,7 @@ internal sealed class LayerStack : AttentionStack
                 Count(layer.Queries);
                 Count(layer.Keys);
                 Count(layer.Values);
+                floats += 2 * layer.Scales.Values.Length;
                 Count(layer.Pattern.RelativeBias);
                 Count(layer.Pattern.KeyBias);
                 Count(layer.Global?.Queries);
@@ -148,7 +149,7 @@ internal sealed class LayerStack : AttentionStack
             return;
         }
 
-        AttentionKernel.Tile(data.Pattern, data.QueryRows, data.KeyRows, head, rows, columns, tileRows, tileColumns, pooling, tile, pool);
+        AttentionKernel.Tile(data.Pattern, data.QueryRows, data.KeyRows, head, rows, columns, tileRows, tileColumns, pooling, data.Scales.Head(head)[..Queries], tile, pool);
         if (data.Global is { } global)
         {
             // The pattern has left these rows zero.
@@ -182,7 +183,7 @@ internal sealed class LayerStack : AttentionStack
                 data.KeyRows,
                 scratch.Context((long)Queries * width),
                 width,
-                new ProfileObserver(sums, CancellationToken.None),
+                new ProfileObserver(sums, null, 0, CancellationToken.None),
                 pool);
             return sums;
         }
