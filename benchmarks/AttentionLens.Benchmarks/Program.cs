@@ -10,6 +10,7 @@ using AttentionLens.Models;
 //   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|bert-mini|gpt2|gpt2-4096 FOLDER
 //   ... -- memory FOLDER TOKENS THREADS: the peak of a process, rows and thumbnails of a long text
 //   ... -- methods FOLDER [TOKENS ...]: what each method of docs/methods.md costs
+//   ... -- reading: what reading a document of five megabytes costs by format
 //   ... -- peer FOLDER THREADS: one side of benchmarks/compare/compare.mjs
 // benchmarks/engine.mjs runs what docs/engine.md shows.
 // Medians, and the best in brackets; the peak is taken again beside each figure, because on a shared machine it moves.
@@ -22,6 +23,12 @@ if (args is ["make", string modelName, string folder])
 if (args is ["methods", string methodsFolder, .. string[] tokens])
 {
     MethodCost.Run(methodsFolder, tokens.Length == 0 ? [128, 512] : Array.ConvertAll(tokens, static n => int.Parse(n, CultureInfo.InvariantCulture)));
+    return;
+}
+
+if (args is ["reading"])
+{
+    Reading.Run();
     return;
 }
 
