@@ -100,10 +100,6 @@ const outside = (page: PanelPage, selector: string): Promise<string[]> =>
     return [...cut.map(element => element.outerHTML.slice(0, 80)), ...(isWide ? ['the page'] : [])];
   }, selector);
 
-/** Sizes are observed in one frame, and what follows from them is drawn by the next. */
-const settled = (page: PanelPage) =>
-  page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-
 describe('a panel that is resized', () => {
   const states: readonly (readonly [string, Partial<Scenario>, string])[] = [
     ['computes', { answers: 'never' }, '.notice[data-state=loading]'],
@@ -117,9 +113,9 @@ describe('a panel that is resized', () => {
     await page.locator(selector).waitFor();
     for (const size of sizes) {
       await page.setViewportSize(size);
-      await settled(page);
+      // Sizes are observed: what follows from them is drawn by a later frame.
+      await expect.poll(() => outside(page, `${selector}, ${selector} *, nav *`)).toEqual([]);
       await screenshot(page, `state-${name.replaceAll(' ', '-')}-${size.width}`);
-      expect(await outside(page, `${selector}, ${selector} *, nav *`)).toEqual([]);
       const picture = page.locator('.content');
       if ((await picture.count()) > 0) expect((await picture.boundingBox())?.height).toBeGreaterThan(150);
     }
@@ -133,9 +129,8 @@ describe('a panel that is resized', () => {
     );
     for (const size of [{ width: 300, height: 600 }, ...sizes.slice(1)]) {
       await page.setViewportSize(size);
-      await settled(page);
+      await expect.poll(() => outside(page, 'nav *, .toolbar *, footer, .picture canvas')).toEqual([]);
       await screenshot(page, `layout-image-${size.width}`);
-      expect(await outside(page, 'nav *, .toolbar *, footer, .picture canvas')).toEqual([]);
       const picture = (await page.locator('.picture').boundingBox()) ?? { width: 0, height: 0 };
       expect(Math.min(picture.width, picture.height)).toBeGreaterThan(140);
     }
