@@ -27,10 +27,15 @@ public enum MethodTraits
 }
 
 /// <summary>What a method makes weights from: one stack of a trace that the model made.</summary>
+/// <param name="Held">The model that made the trace; null for attention that was computed elsewhere.</param>
 /// <param name="Choice">Which output is explained, for methods that explain one; its position is that of the row asked for.</param>
 /// <param name="Progress">Share of the work done, where a method does much before it answers.</param>
 public sealed record MethodInput(
-    Model Model, AttentionTrace Trace, AttentionStack Stack, OutputChoice Choice = default, IProgress<double>? Progress = null, CancellationToken Cancellation = default);
+    Model? Held, AttentionTrace Trace, AttentionStack Stack, OutputChoice Choice = default, IProgress<double>? Progress = null, CancellationToken Cancellation = default)
+{
+    /// <exception cref="MethodException">There is only the attention.</exception>
+    public Model Model => Held ?? throw new MethodException("The method needs the model itself, and attention from a file has none: raw, max, rollout and flow read attention alone.");
+}
 
 /// <summary>A way to make weights from a trace.</summary>
 /// <param name="Name">The name in settings and on the command line.</param>

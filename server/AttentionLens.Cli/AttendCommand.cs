@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using AttentionLens.Analysis;
 using AttentionLens.Analysis.Export;
+using AttentionLens.Analysis.Import;
 using AttentionLens.Analysis.Outputs;
 using AttentionLens.Cli.Formats;
+using AttentionLens.Cli.Text;
 using AttentionLens.Models;
 
 namespace AttentionLens.Cli;
@@ -24,6 +26,7 @@ internal static class AttendCommand
         var typeIds = new Option<string?>("--type-ids") { Description = "Token type ids that go with --ids.", HelpName = "IDS" };
         var decoderIds = new Option<string?>("--decoder-ids") { Description = "Decoder token ids of an encoder-decoder.", HelpName = "IDS" };
         var image = new Option<string?>("--image") { Description = "A PNG or JPEG image for a vision model; for CLIP beside a text or alone.", HelpName = "FILE" };
+        var from = new Option<string?>("--from") { Description = "Attention that another program computed (NPZ, safetensors, BertViz JSON) instead of a text and a model.", HelpName = "FILE" };
         var tensors = new Option<string?>("--input") { Description = "Input tensors (input_ids, attention_mask, pixel_values, ...) from a safetensors file.", HelpName = "FILE" };
         var layer = new Option<string?>("--layer") { Description = "A layer from 0, 'last', 'all' or 'mean'.", HelpName = "N|last|all|mean" };
         var head = new Option<string?>("--head") { Description = "A head from 0, 'all' or 'mean'.", HelpName = "N|all|mean" };
@@ -41,7 +44,7 @@ internal static class AttendCommand
 
         var command = new Command("attend", "Show which tokens of a text attend to which.")
         {
-            input.Text, input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors, layer, head, method, at, outputToken, contrast, special, format, output,
+            input.Text, input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors, from, layer, head, method, at, outputToken, contrast, special, format, output,
         };
         several.AddTo(command);
         changes.AddTo(command);
@@ -65,6 +68,26 @@ internal static class AttendCommand
                 throw new UsageException($"{chosen.Name} is binary; add -o FILE or redirect the output.");
             }
 
+            var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
+            var choice = new OutputChoice(null, parsed.GetValue(outputToken), parsed.GetValue(contrast));
+            if (analysis.Explain is null && (choice != default || parsed.GetValue(at) is not null))
+            {
+                throw new UsageException($"--at, --output-token and --contrast are for methods that explain an output; '{analysis.Name}' shows attention.");
+            }
+
+            if (parsed.GetValue(from) is { } file)
+            {
+                Option[] instead = [input.File, pair, target, model, ids, typeIds, decoderIds, image, tensors];
+                if (input.Read(parsed) is not null || instead.Any(option => parsed.GetResult(option) is not null) || changes.AreGiven(parsed))
+                {
+                    throw new UsageException("--from takes attention as it is in the file; give no text, model, input or changes beside it.");
+                }
+
+                var stored = AttentionFile.Read(file, cancellation);
+                Write(terminal, chosen, path, FromFile(terminal, stored, analysis, layers, heads, handling, cancellation), stored.Notice, cancellation);
+                return;
+            }
+
             var request = new Request(
                 input.Read(parsed), parsed.GetValue(pair), parsed.GetValue(target), Ids(parsed, ids), Ids(parsed, typeIds), Ids(parsed, decoderIds),
                 parsed.GetValue(image), parsed.GetValue(tensors));
@@ -73,17 +96,9 @@ internal static class AttendCommand
             using var loaded = LoadModel(terminal, folder, cancellation);
             var (asIs, sources, targets) = ModelInputs.Make(request, loaded, cancellation);
             var modelInput = changes.Apply(parsed, loaded, asIs);
-            var choice = new OutputChoice(
-                parsed.GetValue(at) is { } place ? PredictCommand.Position(place, targets.Length > 0 ? targets : sources) : null,
-                parsed.GetValue(outputToken), parsed.GetValue(contrast));
-            if (analysis.Explain is null && choice != default)
-            {
-                throw new UsageException($"--at, --output-token and --contrast are for methods that explain an output; '{analysis.Name}' shows attention.");
-            }
-
+            choice = choice with { Position = parsed.GetValue(at) is { } place ? PredictCommand.Position(place, targets.Length > 0 ? targets : sources) : null };
             var keep = analysis.Needs | (chosen.WritesOutputs && analysis == Methods.Raw ? Keep.HiddenStates | Keep.Logits : Keep.Attention);
             var trace = loaded.ForwardLong(modelInput, ModelInputs.Windows(sources), keep, cancellation);
-            var handling = Enum.Parse<SinkHandling>(parsed.GetRequiredValue(special), ignoreCase: true);
             if (!trace.Stacks.Any(stack => analysis.AppliesTo(loaded.Info.Kind, stack.Kind)))
             {
                 throw new CommandException($"{analysis.Title} is not defined for this model's attention.");
@@ -115,29 +130,51 @@ internal static class AttendCommand
                 Special = handling,
                 Set = set,
             };
-            foreach (var stack in stacks)
-            {
-                var matrices = result.Selections(stack).Count(); // a layer or head that does not exist is said before anything is written
-                var cells = (long)stack.View.Queries * stack.View.Keys;
-                var weights = matrices * cells;
-                if (cells > Array.MaxLength || (chosen is not TableFormat && weights > MostWeights))
-                {
-                    throw new CommandException(string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"The text is too long for {chosen.Name}: {stack.View.Queries:N0} by {stack.View.Keys:N0} tokens in {matrices} matrices are {weights:N0} weights, and {MostWeights:N0} are the most that is written; choose --layer and --head, or a shorter text."));
-                }
-            }
-
-            if (trace.Windows is [var opening, .., _])
-            {
-                terminal.Error.WriteLine(
-                    $"The text has {modelInput.InputIds.Length} tokens and {loaded.Info.Name} reads {loaded.Info.MaxPositions} at once: {trace.Windows.Count} overlapping windows, "
-                    + $"one every {trace.Windows[1].First - opening.First} tokens; a token's weights are those of the window that shows most around it.");
-            }
-
-            OutputFile.Write(terminal, path, stream => chosen.Write(result, stream, path is null ? terminal : terminal with { Color = false, OutputIsTerminal = false }, cancellation));
+            var notice = trace.Windows is [var opening, .., _]
+                ? $"The text has {modelInput.InputIds.Length} tokens and {loaded.Info.Name} reads {loaded.Info.MaxPositions} at once: {trace.Windows.Count} overlapping windows, "
+                    + $"one every {trace.Windows[1].First - opening.First} tokens; a token's weights are those of the window that shows most around it."
+                : null;
+            Write(terminal, chosen, path, result, notice, cancellation);
         });
         return command;
+    }
+
+    private static AttentionResult FromFile(
+        Terminal terminal, AttentionFile file, Method analysis, Selection layers, Selection heads, SinkHandling handling, CancellationToken cancellation)
+    {
+        using var progress = new Progress(terminal, analysis.Name);
+        var stacks = file.Trace.Stacks.Zip(file.Tokens).Where(pair => analysis.AppliesTo(file.Trace.Model.Kind, pair.First.Kind)).Select(pair =>
+        {
+            var (stack, (queries, keys)) = pair;
+            var view = analysis.Apply(new MethodInput(null, file.Trace, stack, default, progress, cancellation));
+            return new StackResult(handling == SinkHandling.Show ? view : new SinkView(view, [.. keys.Select((t, i) => t.Special || (stack.Causal && i == 0))], handling), stack, queries, keys);
+        }).ToArray();
+        return stacks.Length > 0
+            ? new AttentionResult(file.Trace, analysis.Name, layers, heads, stacks) { Special = handling }
+            : throw new CommandException($"{analysis.Title} is not defined for cross-attention, and the file holds nothing else.");
+    }
+
+    private static void Write(Terminal terminal, Format chosen, string? path, AttentionResult result, string? notice, CancellationToken cancellation)
+    {
+        foreach (var stack in result.Stacks)
+        {
+            var matrices = result.Selections(stack).Count(); // a layer or head that does not exist is said before anything is written
+            var cells = (long)stack.View.Queries * stack.View.Keys;
+            var weights = matrices * cells;
+            if (cells > Array.MaxLength || (chosen is not TableFormat && weights > MostWeights))
+            {
+                throw new CommandException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The text is too long for {chosen.Name}: {stack.View.Queries:N0} by {stack.View.Keys:N0} tokens in {matrices} matrices are {weights:N0} weights, and {MostWeights:N0} are the most that is written; choose --layer and --head, or a shorter text."));
+            }
+        }
+
+        if (notice is not null)
+        {
+            terminal.Error.WriteLine(DisplayText.Clean(notice));
+        }
+
+        OutputFile.Write(terminal, path, stream => chosen.Write(result, stream, path is null ? terminal : terminal with { Color = false, OutputIsTerminal = false }, cancellation));
     }
 
     /// <summary>The one output that is meant; null where only a position says which, so that the answer is a matrix of all.</summary>
@@ -219,7 +256,7 @@ internal sealed record Request(
 
         if (Text is null && Ids is null && Tensors is null && Image is null)
         {
-            throw new UsageException("There is nothing to read: give TEXT, -f FILE, --ids, --image or --input.");
+            throw new UsageException("There is nothing to read: give TEXT, -f FILE, --ids, --image, --input or --from.");
         }
 
         if (Text is null && Pair is not null)

@@ -27,6 +27,9 @@ internal sealed class ChangeOptions
         command.Add(Heads);
     }
 
+    public bool AreGiven(ParseResult parsed) =>
+        parsed.GetRequiredValue(Mask).Length + parsed.GetRequiredValue(Replace).Length + parsed.GetRequiredValue(Heads).Length > 0;
+
     /// <summary>The input with what was asked for.</summary>
     /// <exception cref="UsageException">Not written as it must be.</exception>
     /// <exception cref="CommandException">No such token, or no mask token.</exception>

@@ -72,6 +72,26 @@ public sealed record AttentionResult(AttentionTrace Trace, string Method, Select
         _ => what,
     };
 
+    /// <summary>The tokens by the name that data formats give them: <c>tokens</c>, and for a second text <c>decoder_tokens</c> or <c>vision_tokens</c>.</summary>
+    public IEnumerable<(string Name, AttendedToken[] Tokens)> TokenLists
+    {
+        get
+        {
+            // Of a decoder beside an encoder that is not written, the keys of its cross-attention are the source.
+            var source = Stacks.FirstOrDefault(stack => stack.View.Kind is AttentionKind.Encoder) ?? Stacks.FirstOrDefault(stack => stack.View.Kind == AttentionKind.Cross) ?? Stacks[0];
+            yield return ("tokens", source.Keys);
+            if (Model.Kind == ModelKind.EncoderDecoder && Stacks.FirstOrDefault(stack => stack.View.Kind is AttentionKind.Decoder or AttentionKind.Cross) is { } target)
+            {
+                yield return ("decoder_tokens", target.Queries);
+            }
+
+            if (Model.Kind == ModelKind.TextVision && Stacks.FirstOrDefault(stack => stack.View.Kind == AttentionKind.Vision) is { } image)
+            {
+                yield return ("vision_tokens", image.Queries);
+            }
+        }
+    }
+
     /// <summary>What people read of a stack's matrix: "layer 3 · head 5"; a method that joins heads or layers has none to name.</summary>
     public string Describe(StackResult stack, HeadSelection selection) =>
         stack.View.JoinsLayers || Explained ? "all layers"
@@ -84,5 +104,6 @@ public sealed record AttentionResult(AttentionTrace Trace, string Method, Select
     /// <summary>Of a matrix in files: its number, "mean", or what the chosen heads are.</summary>
     public static string HeadName(HeadSelection selection) => selection.Set?.ToString() ?? Label(selection.Head);
 
-    private static string Label(int? index) => index?.ToString(CultureInfo.InvariantCulture) ?? "mean";
+    /// <summary>A number, or "mean".</summary>
+    public static string Label(int? index) => index?.ToString(CultureInfo.InvariantCulture) ?? "mean";
 }

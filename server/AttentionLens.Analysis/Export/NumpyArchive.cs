@@ -7,7 +7,7 @@ namespace AttentionLens.Analysis.Export;
 
 /// <summary>
 /// NumPy's .npz: the tensors that <see cref="TensorFile"/> writes as float32 and int64 arrays of the same names (NumPy Enhancement
-/// Proposal 1, format 1.0), and <c>tokens</c> as an array of strings.
+/// Proposal 1, format 1.0), and the tokens as arrays of strings (<see cref="AttentionResult.TokenLists"/>).
 /// </summary>
 public static class NumpyArchive
 {
@@ -15,8 +15,12 @@ public static class NumpyArchive
     {
         // The archive is written in one pass; a pipe cannot seek, and need not.
         using var archive = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
-        Strings(archive, "tokens", result.Stacks[0].Queries);
-        if (result.Stacks[0].Queries.Length > 0)
+        foreach (var (name, tokens) in result.TokenLists)
+        {
+            Strings(archive, name, tokens);
+        }
+
+        if (result.Trace.Input.InputIds.Length > 0)
         {
             Integers(archive, "input_ids", result.Trace.Input.InputIds);
         }

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
 using AttentionLens.Models;
 
 namespace AttentionLens.Analysis.Export;
@@ -5,13 +8,19 @@ namespace AttentionLens.Analysis.Export;
 /// <summary>
 /// Attention, hidden states, logits and the inputs as tensors under the names that Hugging Face outputs have:
 /// <c>attentions.LAYER</c> [heads, queries, keys], <c>hidden_states.I</c> [n, hidden], <c>logits</c>, <c>input_ids</c>. A mean over
-/// heads has one head, a mean over layers the name <c>attentions.mean</c>, some heads as one <c>attentions.heads</c>.
+/// heads has one head, a mean over layers the name <c>attentions.mean</c>, some heads as one <c>attentions.heads</c>. The
+/// header names the tokens, as JSON lists of texts under the names of <see cref="AttentionResult.TokenLists"/>.
 /// </summary>
 public static class TensorFile
 {
     public static void Write(AttentionResult result, Stream stream, CancellationToken cancellation)
     {
         var writer = new SafetensorsWriter();
+        foreach (var (name, tokens) in result.TokenLists)
+        {
+            writer.Metadata[name] = JsonList(tokens);
+        }
+
         AddInputs(writer, result.Trace.Input);
         foreach (var stack in result.Stacks)
         {
@@ -43,6 +52,23 @@ public static class TensorFile
         }
 
         writer.WriteTo(stream, cancellation);
+    }
+
+    private static string JsonList(AttendedToken[] tokens)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartArray();
+            foreach (var token in tokens)
+            {
+                json.WriteStringValue(token.Text);
+            }
+
+            json.WriteEndArray();
+        }
+
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 
     private static void AddInputs(SafetensorsWriter writer, ModelInput input)

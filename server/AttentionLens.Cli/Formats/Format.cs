@@ -5,7 +5,7 @@ namespace AttentionLens.Cli.Formats;
 /// <summary>A way to write what <c>attend</c> found.</summary>
 internal abstract class Format
 {
-    private static readonly Format[] All = [new TableFormat(), new JsonFormat(), new SvgFormat(), new PngFormat(), new HtmlFormat(), new NpzFormat(), new SafetensorsFormat()];
+    private static readonly Format[] All = [new TableFormat(), new JsonFormat(), new SvgFormat(), new PngFormat(), new HtmlFormat(), new NpzFormat(), new SafetensorsFormat(), new BertVizFormat()];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(f => f.Name)];
 

@@ -45,11 +45,12 @@ public sealed class SafetensorsFile : IWeightFile
     private readonly Dictionary<string, StoredTensor> tensors;
     private readonly byte[] header;
 
-    private SafetensorsFile(MappedFile file, Dictionary<string, SafetensorsEntry> entries, byte[] header)
+    private SafetensorsFile(MappedFile file, Dictionary<string, SafetensorsEntry> entries, Dictionary<string, string> metadata, byte[] header)
     {
         this.file = file;
         this.entries = entries;
         this.header = header;
+        Metadata = metadata;
         tensors = entries.ToDictionary(
             static pair => pair.Key,
             static pair => new StoredTensor(
@@ -58,6 +59,9 @@ public sealed class SafetensorsFile : IWeightFile
     }
 
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries => entries;
+
+    /// <summary>What the header says beside the tensors (<c>__metadata__</c>).</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Bytes of the whole file.</summary>
     public long Length => file.Length;
@@ -95,9 +99,10 @@ public sealed class SafetensorsFile : IWeightFile
             byte[] header = new byte[headerLength];
             stream.ReadExactly(header);
             long dataStart = 8 + (long)headerLength;
-            Dictionary<string, SafetensorsEntry> entries = ReadHeader(name, header, length - dataStart);
+            Dictionary<string, string> metadata = new(StringComparer.Ordinal);
+            Dictionary<string, SafetensorsEntry> entries = ReadHeader(name, header, length - dataStart, metadata);
 
-            return new SafetensorsFile(new MappedFile(stream), entries, header);
+            return new SafetensorsFile(new MappedFile(stream), entries, metadata, header);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
@@ -184,7 +189,7 @@ public sealed class SafetensorsFile : IWeightFile
 
     public void Dispose() => file.Dispose();
 
-    private static Dictionary<string, SafetensorsEntry> ReadHeader(string file, byte[] header, long dataLength)
+    private static Dictionary<string, SafetensorsEntry> ReadHeader(string file, byte[] header, long dataLength, Dictionary<string, string> metadata)
     {
         Utf8JsonReader reader = new(header, new JsonReaderOptions { MaxDepth = 8 });
         Dictionary<string, SafetensorsEntry> entries = new(StringComparer.Ordinal);
@@ -194,8 +199,7 @@ public sealed class SafetensorsFile : IWeightFile
             string name = reader.GetString()!; // a property name is never null
             if (name == "__metadata__")
             {
-                reader.Read();
-                reader.Skip();
+                ReadMetadata(ref reader, metadata);
                 continue;
             }
 
@@ -229,6 +233,31 @@ public sealed class SafetensorsFile : IWeightFile
         return at == dataLength
             ? entries
             : throw new ModelException($"{file} is damaged: its tensors take {at} bytes but {dataLength} follow the header; download it again.");
+    }
+
+    /// <summary>Texts by name; what is no text there is nothing to this reader.</summary>
+    private static void ReadMetadata(ref Utf8JsonReader reader, Dictionary<string, string> metadata)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string name = reader.GetString()!; // a property name is never null
+            reader.Read();
+            if (reader.TokenType == JsonTokenType.String)
+            {
+                metadata[name] = reader.GetString()!; // a string token
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
     }
 
     private static SafetensorsEntry ReadEntry(string file, string name, ref Utf8JsonReader reader, long dataLength)

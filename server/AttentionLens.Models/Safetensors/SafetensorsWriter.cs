@@ -14,6 +14,9 @@ public sealed class SafetensorsWriter
     private readonly List<(string Name, int[] Shape, bool Integer, Action<Stream> Write)> tensors = [];
     private readonly HashSet<string> names = new(StringComparer.Ordinal);
 
+    /// <summary>What the header says beside the tensors: texts by name.</summary>
+    public Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal) { ["format"] = "pt" };
+
     /// <summary>Declares a float32 tensor; <paramref name="fill"/> is called with a buffer of its size while the file is written.</summary>
     public void Add(string name, int[] shape, SpanFill fill)
     {
@@ -55,7 +58,11 @@ public sealed class SafetensorsWriter
         {
             json.WriteStartObject();
             json.WriteStartObject("__metadata__");
-            json.WriteString("format", "pt");
+            foreach ((string name, string text) in Metadata)
+            {
+                json.WriteString(name, text);
+            }
+
             json.WriteEndObject();
             long at = 0;
             foreach ((string name, int[] shape, bool integer, _) in tensors)

@@ -13,6 +13,24 @@ public sealed class AttentionTrace
         this.outputs = outputs;
     }
 
+    /// <summary>A trace of attention that was computed elsewhere: weights and nothing else.</summary>
+    /// <param name="model">What is known of the model.</param>
+    /// <param name="input">Its input; empty where the ids are not known.</param>
+    /// <param name="stacks">At least one.</param>
+    /// <exception cref="ArgumentException">A layer is not [heads, queries, keys].</exception>
+    public static AttentionTrace Stored(ModelInfo model, ModelInput input, IReadOnlyList<StoredAttention> stacks)
+    {
+        foreach (StoredAttention stack in stacks)
+        {
+            if (stack.Layers.Length == 0 || stack.Layers.Any(layer => layer.Length != (long)stack.Heads * stack.Queries * stack.Keys))
+            {
+                throw new ArgumentException($"Each layer must hold {stack.Heads} x {stack.Queries} x {stack.Keys} weights.", nameof(stacks));
+            }
+        }
+
+        return new AttentionTrace(model, input, [.. stacks.Select(static stack => new StoredStack(stack))], []);
+    }
+
     public ModelInfo Model { get; }
 
     public ModelInput Input { get; }
