@@ -9,6 +9,16 @@ const programs = {
   ripgrep: { found: () => which('rg'), apt: 'ripgrep', what: 'ripgrep (rg)' },
   compiler: { found: () => which('g++') ?? which('clang++'), apt: 'g++', what: 'a C++ compiler' },
   neovim: { found: () => which('nvim'), apt: 'neovim', what: 'Neovim (nvim)' },
+  numpy: {
+    found: () => versionOf('/usr/bin/python3', ['-c', 'import numpy; print(numpy.__version__)']),
+    apt: 'python3-numpy',
+    what: 'NumPy for /usr/bin/python3',
+  },
+  rabbitmq: {
+    found: () => existsSync('/usr/lib/rabbitmq/bin/rabbitmq-server'),
+    apt: 'rabbitmq-server',
+    what: 'RabbitMQ (rabbitmq-server)',
+  },
   make: { found: () => which('make'), apt: 'make', what: 'make' },
   python: { found: () => which('python3'), apt: 'python3', what: 'Python 3 (for node-gyp)' },
   fonts: {

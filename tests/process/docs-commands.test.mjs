@@ -18,6 +18,7 @@ const notRun = [
   ['./opus-mt-', 'a model that the reader would have to download'],
   ['./vit-base-patch16-224', 'a model that the reader would have to download'],
   ['$SLURM_ARRAY_TASK_ID', 'a job of a cluster'],
+  ['--broker amqp', 'a broker that the reader would have; corpus.test.mjs runs one'],
 ];
 /** The same for pages whose part is still being written: these need not occur. */
 const mayOccur = [

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using AttentionLens.Analysis;
+using AttentionLens.Cli.Corpus.Broker;
 using AttentionLens.Cli.Text;
 using AttentionLens.Models;
 
@@ -10,7 +11,7 @@ namespace AttentionLens.Cli.Corpus;
 /// <summary><c>corpus run</c>: whole corpora through a model, into a folder of shards.</summary>
 internal static class CorpusCommand
 {
-    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal) };
+    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal), WorkerCommand.Create(terminal), TensorBoardCommand.Create(terminal) };
 
     private static Command Run(Terminal terminal)
     {
@@ -32,9 +33,10 @@ internal static class CorpusCommand
         var bytes = new Option<int>("--shard-bytes") { Description = "Text of one shard, in bytes.", DefaultValueFactory = _ => 1 << 16 };
         var shard = new Option<string?>("--shard") { Description = "Only the shards i, i + n, i + 2n, ...: one of n machines.", HelpName = "i/n" };
         var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 2 };
+        var broker = new Option<string?>("--broker") { Description = "Hand the shards to the workers of a RabbitMQ broker instead of computing them here.", HelpName = "amqp://..." };
         var command = new Command("run", "Run a corpus through a model into a folder of safetensors and JSON Lines.")
         {
-            files, output, model, keep, top, heads, method, unit, bytes, shard, workers,
+            files, output, model, keep, top, heads, method, unit, bytes, shard, workers, broker,
         };
         command.SetWork((parsed, cancellation) =>
         {
@@ -70,20 +72,35 @@ internal static class CorpusCommand
                 Documents = CorpusFiles.Find(parsed.GetRequiredValue(files), terminal, folder),
             };
             var run = CorpusRun.Open(folder, spec, cancellation);
+            var count = run.Plan.Shards.Length;
+            if (parsed.GetValue(broker) is { } address)
+            {
+                if (parsed.GetResult(shard) is not null || parsed.GetResult(workers) is { Implicit: false })
+                {
+                    throw new UsageException("--shard and --workers are for a run without a broker; with --broker 'corpus worker' says how many shards are under way.");
+                }
+
+                using var progress = new Progress(terminal, $"{count} shards");
+                new BrokerRun(run, loaded, BrokerAddress.Parse(address), terminal).ExecuteAsync(progress, cancellation).GetAwaiter().GetResult();
+                Say(string.Create(CultureInfo.InvariantCulture, $"All {count} shards are in {folder}\n"));
+                return;
+            }
+
             RunSummary done;
-            using (var bar = new Progress(terminal, $"{run.Shards.Count} shards"))
+            using (var bar = new Progress(terminal, $"{count} shards"))
             {
                 done = run.Execute(loaded, Part(parsed.GetValue(shard)), Positive(parsed.GetValue(workers), "--workers"), bar, cancellation);
             }
 
-            var summary = DisplayText.Clean(string.Create(CultureInfo.InvariantCulture,
+            Say(string.Create(CultureInfo.InvariantCulture,
                 $"{done.Written} shards written, {done.Present} were there: {done.Texts:N0} texts, {done.Tokens:N0} tokens, {done.Failed:N0} that could not be read, in {folder}\n"));
-            OutputFile.Write(terminal, null, stream => stream.Write(Encoding.UTF8.GetBytes(summary)));
+
+            void Say(string summary) => OutputFile.Write(terminal, null, stream => stream.Write(Encoding.UTF8.GetBytes(DisplayText.Clean(summary.TrimEnd()) + "\n")));
         });
         return command;
     }
 
-    private static int Positive(int value, string option) => value > 0 ? value : throw new UsageException($"{option} must be at least 1, not {value}.");
+    public static int Positive(int value, string option) => value > 0 ? value : throw new UsageException($"{option} must be at least 1, not {value}.");
 
     private static (int Index, int Count) Part(string? text)
     {

@@ -253,7 +253,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     private (CorpusItem Item, ModelInput? Input) Encode(int number, CorpusBlock block, Segment segment, CancellationToken cancellation)
     {
         var item = new CorpusItem(
-            number, block.Document, block.FirstChar + segment.Start, block.FirstChar + segment.End, segment.Name, segment.Pair is not null, [], [], null);
+            number, block.Document, block.FirstChar + segment.Start, block.FirstChar + segment.End, segment.Pair is not null, [], [], segment.Name);
         try
         {
             var tokenizer = model.Tokenizer ?? throw new ModelException(model.TokenizerProblem ?? $"{model.Info.Name} reads no text.");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using AttentionLens.Corpora;
 
@@ -45,14 +46,38 @@ internal sealed record RunPlan(RunSpec Spec, CorpusBlock[] Blocks, int[][] Shard
 /// <param name="Ranges">Two a token: start and end as UTF-16 offsets in the document; -1 for special tokens and for those of the pair.</param>
 /// <param name="Error">Why there are no tensors of it.</param>
 internal sealed record CorpusItem(
-    int Item, string Document, long Start, long End, string? Name, bool Pair, string[] Tokens, long[] Ranges, string? Error);
+    int Item, string Document, long Start, long End, bool Pair, string[] Tokens, long[] Ranges, string? Name = null, string? Error = null);
 
 /// <summary>index.json: what a reader needs to find its way, written when all shards are there.</summary>
-internal sealed record RunIndex(string Model, string Fingerprint, CorpusOutputs Outputs, ShardEntry[] Shards);
+/// <param name="Layers">Of the only stack, or of the encoder.</param>
+/// <param name="DecoderLayers">0 where there is no second stack.</param>
+internal sealed record RunIndex(
+    string Model, string Fingerprint, int Layers, int Heads, int DecoderLayers, int DecoderHeads, CorpusOutputs Outputs, ShardEntry[] Shards)
+{
+    /// <summary>What the names of tensors begin with, one for each stack.</summary>
+    [JsonIgnore]
+    public string[] Prefixes => DecoderLayers > 0 ? ["encoder_", "decoder_", "cross_"] : [""];
+
+    /// <summary>The heads whose edges or matrices were kept of a stack, in their order there.</summary>
+    public (int Layer, int Head)[] HeadsOf(string prefix)
+    {
+        var (layers, heads) = prefix is "decoder_" or "cross_" ? (DecoderLayers, DecoderHeads) : (Layers, Heads);
+        return Outputs.Heads.Length == 0
+            ? [.. Enumerable.Range(0, layers * heads).Select(i => (i / heads, i % heads))]
+            : [.. Outputs.Heads.Select(name => name.Split('.'))
+                .Select(parts => (Layer: int.Parse(parts[0], CultureInfo.InvariantCulture), Head: int.Parse(parts[1], CultureInfo.InvariantCulture)))
+                .Where(head => head.Layer < layers && head.Head < heads)];
+    }
+}
 
 internal sealed record ShardEntry(string File, string Items, long Bytes, string Sha256);
 
 internal sealed record RunSummary(int Written, int Present, long Texts, long Tokens, long Failed);
+
+/// <summary>What a broker hands to workers: one shard of a run.</summary>
+/// <param name="Folder">Of the run; the plan is in it.</param>
+/// <param name="Model">The folder of the model.</param>
+internal sealed record ShardTask(string Folder, string Model, int Shard);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true,
@@ -60,4 +85,5 @@ internal sealed record RunSummary(int Written, int Present, long Texts, long Tok
 [JsonSerializable(typeof(RunPlan))]
 [JsonSerializable(typeof(RunIndex))]
 [JsonSerializable(typeof(CorpusItem))]
+[JsonSerializable(typeof(ShardTask))]
 internal sealed partial class CorpusJson : JsonSerializerContext;
