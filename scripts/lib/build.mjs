@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { dist, executableName, out, root } from './paths.mjs';
+import { dist, out, root } from './paths.mjs';
 import { run, StepError } from './process.mjs';
 
 /** VS Code's name of a platform -> .NET's. */
@@ -131,9 +131,15 @@ export async function installServer(folder) {
   await rm(path.join(dist, 'models'), { recursive: true, force: true });
   if (existsSync(path.join(folder, 'models')))
     await cp(path.join(folder, 'models'), path.join(dist, 'models'), { recursive: true });
-  const fresh = path.join(dist, `${executableName}.new`);
-  await cp(path.join(folder, executableName), fresh);
-  await rename(fresh, path.join(dist, executableName));
+  // The native library of SQLite stands beside the executable.
+  const files = (await readdir(folder, { withFileTypes: true }))
+    .filter(entry => entry.isFile())
+    .map(entry => entry.name);
+  for (const name of files) {
+    const fresh = path.join(dist, `${name}.new`);
+    await cp(path.join(folder, name), fresh);
+    await rename(fresh, path.join(dist, name));
+  }
 }
 
 export async function bundleClient() {

@@ -11,7 +11,7 @@ namespace AttentionLens.Cli.Corpus;
 /// <summary><c>corpus run</c>: whole corpora through a model, into a folder of shards.</summary>
 internal static class CorpusCommand
 {
-    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal), WorkerCommand.Create(terminal), TensorBoardCommand.Create(terminal) };
+    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal), WorkerCommand.Create(terminal), TensorBoardCommand.Create(terminal), IndexCommand.Create(terminal), SearchCommand.Create(terminal) };
 
     private static Command Run(Terminal terminal)
     {
@@ -52,6 +52,11 @@ internal static class CorpusCommand
             {
                 throw new CommandException(
                     $"--keep scores explains the one output of each text: the next token, a class, an answer; {loaded.Info.Name} has no such output. --keep received says what its tokens attend to.");
+            }
+
+            if (names.Contains("predictions") && (loaded.Info.Head != HeadKind.MaskedLanguage || loaded.Tokenizer?.Special.Mask is null))
+            {
+                throw new CommandException($"--keep predictions says what stands in place of masks; {loaded.Info.Name} is no masked language model.");
             }
 
             var outputs = new CorpusOutputs

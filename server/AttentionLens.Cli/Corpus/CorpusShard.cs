@@ -45,6 +45,9 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     /// <summary>Rows of one pass: enough to keep the matrix products busy, few enough that scratch and traces stay small.</summary>
     private const int BatchTokens = 2048;
 
+    /// <summary>Kept for each mask.</summary>
+    private const int TopPredictions = 5;
+
     private readonly Method method = Methods.Named(outputs.Method);
     private readonly (int Layer, int Head)[] heads = Parse(outputs.Heads, model.Info);
     private readonly SegmentUnit unit = Enum.Parse<SegmentUnit>(outputs.Unit, ignoreCase: true);
@@ -75,7 +78,9 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
         return new ShardResult(items, tensors);
     }
 
-    private Keep Needs => (outputs.Keep.Contains("hidden") ? Keep.HiddenStates : Keep.Attention);
+    private Keep Needs => (outputs.Keep.Contains("hidden") ? Keep.HiddenStates : Keep.Attention) | (Predicts ? Keep.Logits : Keep.Attention);
+
+    private bool Predicts => outputs.Keep.Contains("predictions");
 
     private void Run(int[] batch, List<CorpusItem> items, List<ModelInput?> inputs, Action<SafetensorsWriter>?[] tensors, CancellationToken cancellation)
     {
@@ -88,7 +93,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
                 : model.ForwardBatch(texts, Needs, cancellation);
             for (var i = 0; i < batch.Length; i++)
             {
-                tensors[batch[i]] = Kept(items[batch[i]].Item, traces[i], cancellation);
+                tensors[batch[i]] = Kept(items, batch[i], traces[i], cancellation);
             }
         }
         catch (Exception error) when (error is ModelException or MethodException)
@@ -109,7 +114,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     }
 
     /// <summary>What is kept of a pass, as arrays: the trace itself goes.</summary>
-    private Action<SafetensorsWriter> Kept(int item, AttentionTrace trace, CancellationToken cancellation)
+    private Action<SafetensorsWriter> Kept(List<CorpusItem> items, int item, AttentionTrace trace, CancellationToken cancellation)
     {
         List<(string Name, int[] Shape, float[] Values)> floats = [];
         List<(string Name, int[] Values)> integers = [("input_ids", trace.Input.InputIds)];
@@ -150,6 +155,12 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
             }
         }
 
+        // A text that is read in windows has logits of no one pass.
+        if (Predicts && trace is { Logits: { } logits, Input.LogitPositions: { } rows, Windows.Count: 0 } && model.Tokenizer?.Special.Mask is { } mask && trace.Input.InputIds.Contains(mask))
+        {
+            Predictions(items, item, logits, rows, floats, integers);
+        }
+
         return writer =>
         {
             foreach (var (name, values) in integers)
@@ -162,6 +173,18 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
                 writer.Add(string.Create(CultureInfo.InvariantCulture, $"{item}.{name}"), shape, span => values.CopyTo(span));
             }
         };
+    }
+
+    /// <summary>The most likely words in place of each mask.</summary>
+    private void Predictions(
+        List<CorpusItem> items, int item, Tensor logits, int[] rows, List<(string Name, int[] Shape, float[] Values)> floats, List<(string Name, int[] Values)> integers)
+    {
+        var words = logits.Data.Length / rows.Length;
+        var best = rows.Select((_, row) => Prediction.Read(model, new ModelInput(), HeadKind.MaskedLanguage, [rows[row]], logits.Data.AsSpan(row * words, words).ToArray(), TopPredictions).Candidates).ToArray();
+        integers.Add(("mask_positions", rows));
+        integers.Add(("predicted_ids", [.. best.SelectMany(candidates => candidates.Select(candidate => candidate.Index))]));
+        floats.Add(("predicted_probabilities", [rows.Length, best[0].Count], [.. best.SelectMany(candidates => candidates.Select(candidate => (float)candidate.Probability))]));
+        items[item] = items[item] with { Predicted = [.. best.Select(candidates => candidates.Select(candidate => candidate.Name).ToArray())] };
     }
 
     private static float[] Profiles(AttentionStack stack)
@@ -279,7 +302,16 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
                     ? new long[] { -1, -1 }
                     : [block.FirstChar + segment.Map.ToDocument(token.Start, token.End).Start, block.FirstChar + segment.Map.ToDocument(token.Start, token.End).End])],
             };
-            return (item, new ModelInput { InputIds = source.Ids(), TokenTypeIds = types.Any(type => type != 0) ? types : null, DecoderInputIds = target });
+            var ids = source.Ids();
+            int[] masks = Predicts && tokenizer.Special.Mask is { } mask ? [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == mask)] : [];
+            return (item, new ModelInput
+            {
+                InputIds = ids,
+                TokenTypeIds = types.Any(type => type != 0) ? types : null,
+                DecoderInputIds = target,
+                // Without a mask one row, which is thrown away: all of them would cost a vocabulary each.
+                LogitPositions = !Predicts ? null : masks.Length > 0 ? masks : [0],
+            });
         }
         catch (Exception error) when (error is ModelException or TokenizerException)
         {

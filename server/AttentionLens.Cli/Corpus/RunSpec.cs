@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
 using AttentionLens.Corpora;
+using AttentionLens.Corpora.Search;
 
 namespace AttentionLens.Cli.Corpus;
 
@@ -21,7 +22,7 @@ internal sealed record RunSpec
 /// <summary>What is kept of each text.</summary>
 internal sealed record CorpusOutputs
 {
-    public static readonly string[] Names = ["profiles", "received", "edges", "heads", "hidden", "scores"];
+    public static readonly string[] Names = ["profiles", "received", "edges", "heads", "hidden", "scores", "predictions"];
 
     public required string[] Keep { get; init; }
 
@@ -45,8 +46,9 @@ internal sealed record RunPlan(RunSpec Spec, CorpusBlock[] Blocks, int[][] Shard
 /// <param name="Tokens">As the vocabulary spells them.</param>
 /// <param name="Ranges">Two a token: start and end as UTF-16 offsets in the document; -1 for special tokens and for those of the pair.</param>
 /// <param name="Error">Why there are no tensors of it.</param>
+/// <param name="Predicted">For each mask of the text the words that the model finds most likely there, best first.</param>
 internal sealed record CorpusItem(
-    int Item, string Document, long Start, long End, bool Pair, string[] Tokens, long[] Ranges, string? Name = null, string? Error = null);
+    int Item, string Document, long Start, long End, bool Pair, string[] Tokens, long[] Ranges, string? Name = null, string? Error = null, string[][]? Predicted = null);
 
 /// <summary>index.json: what a reader needs to find its way, written when all shards are there.</summary>
 /// <param name="Layers">Of the only stack, or of the encoder.</param>
@@ -86,4 +88,5 @@ internal sealed record ShardTask(string Folder, string Model, int Shard);
 [JsonSerializable(typeof(RunIndex))]
 [JsonSerializable(typeof(CorpusItem))]
 [JsonSerializable(typeof(ShardTask))]
+[JsonSerializable(typeof(SearchHit))]
 internal sealed partial class CorpusJson : JsonSerializerContext;
