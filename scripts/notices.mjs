@@ -140,11 +140,16 @@ MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVE
 CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
 SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
 
-function withMit(one) {
+/** Packages that state the Apache licence without carrying its text: TypeScript's package has it. */
+const apache = async () => (await licenceTexts(path.join(root, 'node_modules/typescript')))[0].text;
+
+async function withText(one) {
   if (one.texts.length > 0) return one;
-  if (!/\bMIT\b/.test(one.license ?? ''))
-    throw new Error(`${one.name} has neither a licence file nor a known licence.`);
-  return { ...one, texts: [{ name: 'MIT', text: `Copyright: ${one.owner}\n\n${mit}` }] };
+  if (/\bMIT\b/.test(one.license ?? ''))
+    return { ...one, texts: [{ name: 'MIT', text: `Copyright: ${one.owner}\n\n${mit}` }] };
+  if (/\bApache-2\.0\b/.test(one.license ?? ''))
+    return { ...one, texts: [{ name: 'Apache-2.0', text: await apache() }] };
+  throw new Error(`${one.name} has neither a licence file nor a known licence.`);
 }
 
 /** The page in two parts: what this checkout pins, and the runtime, which is as new as the SDK that builds. */
@@ -159,7 +164,8 @@ export async function notices() {
     `In the extension's bundles: ${bundled.map(({ name }) => name).join(', ')}.`,
     `In the server: ${server.map(({ name }) => name).join(', ')}; in self-contained packages the .NET runtime.\n`,
   ];
-  const pinned = [...head, ...[...bundled, ...server].map(one => section(withMit(one), seen))].join('\n');
+  const packages = await Promise.all([...bundled, ...server].map(withText));
+  const pinned = [...head, ...packages.map(one => section(one, seen))].join('\n');
   return { pinned, runtime: async () => section(await runtimePackage(), seen) };
 }
 

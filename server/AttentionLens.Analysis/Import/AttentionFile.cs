@@ -29,6 +29,8 @@ internal sealed class ImportedStack(AttentionKind? kind, string[]? queries, stri
 /// </summary>
 public sealed partial record AttentionFile
 {
+    private static readonly string[] Prefixes = ["", "encoder_", "decoder_", "cross_", "text_", "vision_"];
+
     private AttentionFile(AttentionTrace trace, (AttendedToken[] Queries, AttendedToken[] Keys)[] tokens, string? notice) =>
         (Trace, Tokens, Notice) = (trace, tokens, notice);
 
@@ -162,7 +164,7 @@ public sealed partial record AttentionFile
 
         var crossed = found.ContainsKey("cross_") || found.ContainsKey("decoder_");
         List<ImportedStack> stacks = [];
-        foreach (var prefix in new[] { "", "encoder_", "decoder_", "cross_", "text_", "vision_" }.Where(found.ContainsKey))
+        foreach (var prefix in Prefixes.Where(found.ContainsKey))
         {
             var kind = prefix switch
             {

@@ -63,7 +63,7 @@ export class RabbitMQ {
       if (await answers(this.port)) return;
       if (this.process.exitCode !== null)
         throw new Error(`rabbitmq-server ended with ${this.process.exitCode}; see ${this.folder}/log`);
-      if (tries > 600) throw new Error(`rabbitmq-server does not listen; see ${this.folder}/log`);
+      if (tries > 1500) throw new Error(`rabbitmq-server does not listen; see ${this.folder}/log`);
       await delay(200);
     }
   }

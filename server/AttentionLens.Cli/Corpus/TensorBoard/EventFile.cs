@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
@@ -68,9 +69,9 @@ internal sealed class EventFile
     /// <summary>A protocol buffer message, field by field (https://protobuf.dev/programming-guides/encoding).</summary>
     private sealed class Message
     {
-        private readonly MemoryStream bytes = new();
+        private readonly ArrayBufferWriter<byte> bytes = new();
 
-        public byte[] ToArray() => bytes.ToArray();
+        public byte[] ToArray() => bytes.WrittenSpan.ToArray();
 
         public Message Integer(int field, long value) => Key(field, 0).Number((ulong)value);
 
@@ -109,10 +110,10 @@ internal sealed class EventFile
         {
             for (; value >= 0x80; value >>= 7)
             {
-                bytes.WriteByte((byte)(value | 0x80));
+                bytes.Write([(byte)(value | 0x80)]);
             }
 
-            bytes.WriteByte((byte)value);
+            bytes.Write([(byte)value]);
             return this;
         }
     }
