@@ -84,7 +84,7 @@ internal static class AttendCommand
                 }
 
                 var stored = AttentionFile.Read(file, cancellation);
-                Write(terminal, chosen, path, FromFile(terminal, stored, analysis, layers, heads, handling, cancellation), stored.Notice, cancellation);
+                Write(terminal, chosen, path, FromFile(terminal, stored, analysis, layers, heads, handling, cancellation) with { Set = set }, stored.Notice, cancellation);
                 return;
             }
 

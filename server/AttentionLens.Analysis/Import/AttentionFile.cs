@@ -234,7 +234,7 @@ public sealed partial record AttentionFile
         }
     }
 
-    [GeneratedRegex(@"^(?<stack>(encoder_|decoder_|cross_|text_|vision_)?)(attentions?|attn)([._](?<layer>\d{1,6}|mean))?$")]
+    [GeneratedRegex(@"^(?<stack>(encoder_|decoder_|cross_|text_|vision_)?)(attentions?|attn)([._](?<layer>\d{1,6}|mean|heads))?$")]
     private static partial Regex TensorName();
 
     [GeneratedRegex(@"^(\[(CLS|SEP|PAD|MASK|BOS|EOS)\]|</?s>|<(pad|mask|bos|eos)>|<\|[^|]+\|>)$")]

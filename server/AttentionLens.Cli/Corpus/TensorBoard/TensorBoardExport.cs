@@ -94,7 +94,7 @@ internal sealed class TensorBoardExport(RunFolder run, string folder)
                 cancellation.ThrowIfCancellationRequested();
                 var cell = Math.Clamp(256 / Math.Max(queries, keys), 1, 16);
                 var pixels = Png.Blank(keys * cell, queries * cell);
-                Png.Paint(pixels, keys * cell, (weights, queries, keys), weights.Max(), 0, 0, cell);
+                Png.Paint(pixels, keys * cell, (weights, queries, keys), weights.Max(), false, 0, 0, cell);
                 using var png = new MemoryStream();
                 Png.Encode(png, keys * cell, queries * cell, pixels, run.Index.Model);
                 events.Image(Step, F($"{prefix}attention {layer}.{head}/{number}"), keys * cell, queries * cell, png.ToArray());
