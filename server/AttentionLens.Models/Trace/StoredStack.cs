@@ -75,7 +75,7 @@ internal sealed class StoredStack : AttentionStack
                 }
 
                 // A causal row ends with its own position; what is behind it is no key of the row.
-                sums.Row(ref rows, query, new WeightRow(0, row[..pattern.EndKey(query)], [], []), new RowStatistics(entropy, Vectors.Max(row), 0));
+                sums.Row(ref rows, query, new WeightRow(0, row[..pattern.EndKey(query)], [], []), new RowStatistics(entropy, Vectors.Max(row), 0, 0));
             }
 
             sums.Add(head, rows);
