@@ -37,6 +37,7 @@ export const serverSentences: readonly string[] = [
   'The document is not open; open it again.',
   'The document of the second text is not open; open it again.',
   'The logit lens reads one score a word or class; an answer is a span of the text.',
+  'The method needs the model itself, and attention from a file has none: raw, max, rollout and flow read attention alone.',
   'The model cannot be read: {0}',
   "The model failed; the server's log says why.",
   'The model predicts something for every token; put the cursor on one.',
