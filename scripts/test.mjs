@@ -2,7 +2,7 @@
 
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { build } from './lib/build.mjs';
+import { build, installDependencies } from './lib/build.mjs';
 import { out, root } from './lib/paths.mjs';
 import { main, run, StepError, Steps } from './lib/process.mjs';
 import { checkToolchain, ensurePrograms } from './lib/requirements.mjs';
@@ -19,16 +19,17 @@ await main(async () => {
     await rm(results, { recursive: true, force: true });
     await mkdir(results, { recursive: true });
     // Before the build, so that the publish in it finds the libraries compiled.
-    await steps.step('compile server and tests', compile);
+    // The packages come over the network meanwhile.
+    await Promise.all([steps.step('compile server and tests', compile), installDependencies()]);
     await build(steps);
     const keepGoing = { keepGoing: true };
     await steps.step('format and types', checkSources, keepGoing);
-    // Beside each other: the parity tests keep one core busy for as long as the server tests take on the other.
+    await steps.step('server tests', testServer, keepGoing);
+    // Beside each other: the parity tests keep one core busy, the process tests wait for much of their time.
     await Promise.all([
-      steps.step('server tests', testServer, keepGoing),
       steps.step('tokenizer parity', () => testWorkspace('tests/tokenizer-parity'), keepGoing),
+      steps.step('process tests', () => testWorkspace('tests/process'), keepGoing),
     ]);
-    await steps.step('process tests', () => testWorkspace('tests/process'), keepGoing);
     // The component tests of the panels need the browser too.
     await steps.step('browser and workbench', prepareWorkbench, keepGoing);
     await steps.step('client tests', testClient, keepGoing);

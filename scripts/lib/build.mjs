@@ -74,20 +74,13 @@ async function publishFor(target, folder) {
       `There is no server for "${target}"; there is ${Object.keys(runtimeOfTarget).join(', ')} and ${universalTarget}.`,
     );
   }
-  const options = ['-r', runtime, '-p:PublishSingleFile=true'];
-  const { code, output } = await publish(
-    folder,
-    ...options,
-    '--self-contained',
-    '-p:PublishReadyToRun=true',
-    '-p:PublishTrimmed=true',
-  );
+  const { code, output } = await publish(folder, '-r', runtime, '-p:Standalone=true');
   if (code === 0) return 'self-contained';
   if (!/NU110[123]|NU1301/.test(output) || target !== hostTarget) throw publishFailed(target, code, output);
   console.warn(
     `The self-contained runtime for ${runtime} could not be restored; building on the installed .NET instead.`,
   );
-  const second = await publish(folder, ...options, '--no-self-contained');
+  const second = await publish(folder, '-r', runtime, '-p:PublishSingleFile=true', '--no-self-contained');
   if (second.code !== 0) throw publishFailed(target, second.code, second.output);
   return 'uses the installed .NET';
 }

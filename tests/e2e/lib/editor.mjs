@@ -200,10 +200,23 @@ export class Editor {
   /** Text of the hover over a word that contains `expected`. */
   async hover(word, expected, occurrence = 0) {
     const { x, y, width, height } = await this.rectangle(word, occurrence);
-    await this.page.mouse.move(x + width / 2 - 3, y + height / 2);
-    await this.page.mouse.move(x + width / 2, y + height / 2);
-    const hover = this.page.locator('.monaco-hover .hover-contents', { hasText: expected }).first();
-    await hover.waitFor();
+    const hover = this.page
+      .locator('.monaco-hover .hover-contents', { hasText: expected })
+      .filter({ visible: true })
+      .first();
+    // A hover that was on its way when something else took the keyboard hides, and comes when the pointer comes again.
+    for (let attempt = 1; ; attempt++) {
+      await this.page.mouse.move(x + width / 2 - 3, y + height / 2);
+      await this.page.mouse.move(x + width / 2, y + height / 2);
+      try {
+        await hover.waitFor({ timeout: attempt < 3 ? 10_000 : shortPatience });
+        break;
+      } catch (error) {
+        if (attempt === 3) throw error;
+        await this.page.mouse.move(24, 600);
+        await this.page.waitForTimeout(500);
+      }
+    }
     return (await hover.innerText()).replaceAll('\u00a0', ' ').trim();
   }
 
