@@ -162,15 +162,17 @@ export class Editor {
           for (let at = content.indexOf(text); at >= 0; at = content.indexOf(text, at + 1)) {
             if (seen++ < occurrence) continue;
             const range = document.createRange();
-            const locate = offset => {
+            // A place between two spans is the start of the later one for where a text starts, else its first rectangle
+            // would be the empty one at the end of the span before.
+            const locate = (offset, isStart) => {
               for (const node of nodes) {
-                if (offset <= node.data.length) return [node, offset];
+                if (isStart ? offset < node.data.length : offset <= node.data.length) return [node, offset];
                 offset -= node.data.length;
               }
               return [nodes.at(-1), nodes.at(-1).data.length];
             };
-            range.setStart(...locate(at));
-            range.setEnd(...locate(at + text.length));
+            range.setStart(...locate(at, true));
+            range.setEnd(...locate(at + text.length, false));
             const { x, y, width, height } = range.getClientRects()[0];
             return { x, y, width, height };
           }
