@@ -62,23 +62,7 @@ public static class BertVizFile
             {
                 cancellation.ThrowIfCancellationRequested();
                 Weights.Matrix(stack.View, selection, matrix, cancellation);
-                json.WriteStartArray();
-                for (var query = 0; query < queries; query++)
-                {
-                    json.WriteStartArray();
-                    foreach (var weight in matrix.AsSpan(query * keys, keys))
-                    {
-                        json.WriteNumberValue(weight);
-                    }
-
-                    json.WriteEndArray();
-                    if (json.BytesPending > 1 << 16)
-                    {
-                        json.Flush();
-                    }
-                }
-
-                json.WriteEndArray();
+                JsonMatrix.Write(json, matrix, keys);
             }
 
             json.WriteEndArray();

@@ -80,24 +80,9 @@ internal sealed class JsonFormat : Format
                     WriteIndex(json, "head", selection.Head, AttentionResult.HeadName(selection));
                 }
 
-                json.WriteStartArray("rows");
                 Weights.Matrix(stack.View, selection, matrix, cancellation);
-                for (var query = 0; query < queries; query++)
-                {
-                    json.WriteStartArray();
-                    foreach (var weight in matrix.AsSpan(query * keys, keys))
-                    {
-                        json.WriteNumberValue(weight);
-                    }
-
-                    json.WriteEndArray();
-                    if (json.BytesPending > 1 << 16)
-                    {
-                        json.Flush();
-                    }
-                }
-
-                json.WriteEndArray();
+                json.WritePropertyName("rows");
+                JsonMatrix.Write(json, matrix, keys);
                 json.WriteEndObject();
             }
 
