@@ -471,10 +471,9 @@ public sealed class JsonReader(ReaderOptions options, bool lines) : DocumentRead
                 case 't':
                     decoded = '\t';
                     return 2;
-                case 'u' when position + 6 <= end
-                    && ushort.TryParse(text.AsSpan(position + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit):
-                    decoded = (char)unit;
-                    return 6;
+                case 'u' when JsonEscape.Unit(text.AsSpan(position, end - position)) is { } unit:
+                    decoded = unit;
+                    return JsonEscape.Length;
                 default:
                     return 0;
             }

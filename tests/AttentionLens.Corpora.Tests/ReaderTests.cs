@@ -42,6 +42,18 @@ public sealed class ReaderTests
     }
 
     [Theory]
+    [InlineData("\\u12")]
+    [InlineData("\\u12g4")]
+    [InlineData("\\u 121")]
+    [InlineData("\\u121\0")]
+    public void AnEscapeOfFewerThanFourDigitsIsTextAndReported(string escape)
+    {
+        var document = Read("a.jsonl", $"{{\"text\": \"a {escape} b\"}}");
+        Assert.Equal($"a {escape} b", document.Segments[0].Text);
+        Assert.Contains("escape", Assert.Single(document.Problems).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("""{"premise": "A man eats.", "hypothesis": "He is hungry.", "label": 1}""", "A man eats. / He is hungry.")]
     [InlineData("""{"question": "Who?", "context": "Ada did.", "title": "x y"}""", "Who? / Ada did.")]
     [InlineData("""{"translation": {"en": "The dog", "de": "Der Hund"}}""", "The dog / Der Hund")]

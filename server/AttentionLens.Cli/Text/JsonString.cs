@@ -41,8 +41,7 @@ internal static class JsonString
                 'b' => ('\b', 2),
                 'f' => ('\f', 2),
                 '"' or '\\' or '/' => (rest[1], 2),
-                'u' when rest.Length >= 6 && ushort.TryParse(rest[2..6], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit)
-                    => ((char)unit, 6),
+                'u' when JsonEscape.Unit(rest) is { } unit => (unit, JsonEscape.Length),
                 _ => throw Wrong(number),
             };
             text.Append(character);

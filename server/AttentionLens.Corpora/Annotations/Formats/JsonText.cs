@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -75,10 +74,7 @@ internal static class JsonText
 
         return changed is null ? json : new string(changed);
 
-        static char? Escaped(string json, int at) =>
-            at + 6 <= json.Length && json[at] == '\\' && json[at + 1] == 'u' && ushort.TryParse(json.AsSpan(at + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit)
-                ? (char)unit
-                : null;
+        static char? Escaped(string json, int at) => at < json.Length ? JsonEscape.Unit(json.AsSpan(at)) : null;
     }
 
     private static JsonElement? Whole(string content)
