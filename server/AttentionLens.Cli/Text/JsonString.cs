@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using AttentionLens.Corpora;
 
 namespace AttentionLens.Cli.Text;
 
