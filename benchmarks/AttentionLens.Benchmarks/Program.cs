@@ -10,6 +10,7 @@ using AttentionLens.Models;
 //   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|bert-mini|gpt2|gpt2-4096 FOLDER
 //   ... -- memory FOLDER TOKENS THREADS: the peak of a process, rows and thumbnails of a long text
 //   ... -- methods FOLDER [TOKENS ...]: what each method of docs/methods.md costs
+//   ... -- forward FOLDER RUN: the engine alone over the texts of a run of a corpus; one side of benchmarks/corpus/throughput.mjs
 //   ... -- reading: what reading a document of five megabytes costs by format
 //   ... -- peer FOLDER THREADS: one side of benchmarks/compare/compare.mjs
 // benchmarks/engine.mjs runs what docs/engine.md shows.
@@ -35,6 +36,12 @@ if (args is ["reading"])
 if (args is ["peer", string peerFolder, string peerThreads])
 {
     Peer.Serve(peerFolder, int.Parse(peerThreads, CultureInfo.InvariantCulture));
+    return;
+}
+
+if (args is ["forward", string forwardFolder, string run])
+{
+    ForwardRate.Measure(forwardFolder, run);
     return;
 }
 

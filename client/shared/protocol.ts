@@ -90,6 +90,24 @@ export const isHeadSet = (
   );
 };
 
+/** The heads of a model of that shape that a set names, as LAYER.HEAD, in their order in the model. */
+export const headsOfSet = (set: string, layers: number, heads: number): string[] => {
+  const terms = set.split(/[ ,]+/).map(term => term.split('.'));
+  const names: string[] = [];
+  for (let layer = 0; layer < layers; layer++) {
+    for (let head = 0; head < heads; head++) {
+      if (terms.some(([a, b]) => covers(a, layer) && covers(b, head))) names.push(`${layer}.${head}`);
+    }
+  }
+  return names;
+};
+
+const covers = (span: string | undefined, index: number): boolean => {
+  if (!span || span === '*') return span === '*';
+  const [first, last = first] = span.split('-').map(Number);
+  return first !== undefined && last !== undefined && first <= index && index <= last;
+};
+
 /** The view of other layers or heads; those that were chosen as a set are no longer. */
 export const withHead = <T extends Partial<ViewChoice>>(
   { heads: _, ...kept }: T,

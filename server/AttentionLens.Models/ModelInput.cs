@@ -39,6 +39,9 @@ public enum Keep
     Values = 2,
     Logits = 4,
     All = HiddenStates | Values | Logits,
+
+    /// <summary>Sum up in the pass what <see cref="AttentionStack.Received"/> says, which otherwise computes all rows again.</summary>
+    Received = 8,
 }
 
 /// <summary>A dense row-major array of floats.</summary>

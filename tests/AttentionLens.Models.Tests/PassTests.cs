@@ -171,6 +171,96 @@ public sealed class PassTests
     [Theory]
     [InlineData("bert")]
     [InlineData("gpt2")]
+    [InlineData("mistral")]
+    [InlineData("longformer")]
+    [InlineData("t5")]
+    public void What_keys_receive_is_the_mean_of_the_rows(string name)
+    {
+        using Model model = Model.Load(Repository.Oracle(name));
+        int n = 60; // several blocks of rows
+        ModelInput input = new()
+        {
+            InputIds = [.. Enumerable.Range(0, n).Select(i => 2 + (i * 7 % 40))],
+            AttentionMask = name == "bert" ? [.. Enumerable.Repeat(1, n - 8), .. new int[8]] : null,
+            GlobalAttentionMask = name == "longformer" ? [1, .. new int[9], 1, .. new int[n - 12], 1] : null,
+            DecoderInputIds = name == "t5" ? [0, 5, 6, 7] : null,
+        };
+        IReadOnlyList<AttentionStack> kept = model.Forward(input, Keep.Received).Stacks, over = model.Forward(input).Stacks;
+        Assert.Equal(name == "t5" ? 3 : 1, kept.Count);
+        for (int s = 0; s < kept.Count; s++)
+        {
+            AssertReceived(kept[s]);
+            AssertReceived(over[s]);
+        }
+    }
+
+    [Fact]
+    public void What_keys_receive_in_windows_counts_rows_for_each_window_that_holds_them()
+    {
+        using Model model = Model.Load(Repository.Oracle("bert"));
+        ModelInput input = new() { InputIds = [.. Enumerable.Range(0, 50).Select(i => 2 + (i * 7 % 40))] };
+        Windowing windowing = new() { Prefix = 1, Suffix = 1, Length = 20, Stride = 18 };
+        AttentionStack stack = model.ForwardLong(input, windowing, Keep.Received).Stacks[0];
+        float[] received = new float[50];
+        stack.Received(1, 2, received);
+        Assert.Equal(1, received.Sum(), 1e-5f);
+
+        // Windows of 18 tokens that start at 1 and 19 touch; only the last one is moved back, over some tokens of the second.
+        float[] own = new float[50];
+        foreach (int start in new[] { 1, 19, 31 })
+        {
+            int[] positions = [0, .. Enumerable.Range(start, 18), 49];
+            AttentionStack window = model.Forward(new ModelInput { InputIds = Array.ConvertAll(positions, p => input.InputIds[p]) }, Keep.Received).Stacks[0];
+            float[] part = new float[20];
+            window.Received(1, 2, part);
+            for (int i = 0; i < 20; i++)
+            {
+                own[positions[i]] += part[i] / 3;
+            }
+        }
+
+        for (int key = 0; key < 50; key++)
+        {
+            Assert.Equal(own[key], received[key], 1e-6f);
+        }
+    }
+
+    [Fact]
+    public void Sums_over_blocks_of_rows_are_the_same_bits_in_any_order()
+    {
+        var random = new Random(1);
+        double Some(double most) => most * Math.Pow(random.NextDouble(), 4);
+        RowSums[] blocks = [.. Enumerable.Range(0, 200).Select(_ => new RowSums { Rows = 24, Entropy = Some(200), Distance = Some(24 * 4096), Max = Some(24), First = Some(24), Same = Some(1e-6) })];
+        RowSums forward = blocks.Aggregate(default(RowSums), static (sum, block) => sum.Plus(block.OnGrid()));
+        Assert.NotEqual(blocks.Aggregate(0.0, static (sum, block) => sum + block.Entropy), blocks.Reverse().Aggregate(0.0, static (sum, block) => sum + block.Entropy)); // else nothing is tested
+        for (int turn = 0; turn < 20; turn++)
+        {
+            random.Shuffle(blocks);
+            Assert.Equal(forward, blocks.Aggregate(default(RowSums), static (sum, block) => sum.Plus(block.OnGrid())));
+        }
+
+        Assert.Equal(blocks.Sum(static block => block.Distance), forward.Distance, 1e-4);
+        Assert.Equal(blocks.Sum(static block => block.Same), forward.Same, 2e-5); // half a grid step a block
+    }
+
+    private static void AssertReceived(AttentionStack stack)
+    {
+        float[] weights = new float[stack.Queries * stack.Keys], received = new float[stack.Keys];
+        for (int i = 0; i < stack.Layers * stack.Heads; i++)
+        {
+            stack.Head(i / stack.Heads, i % stack.Heads, weights);
+            stack.Received(i / stack.Heads, i % stack.Heads, received);
+            for (int key = 0; key < stack.Keys; key++)
+            {
+                double mean = Enumerable.Range(0, stack.Queries).Average(query => (double)weights[(query * stack.Keys) + key]);
+                Assert.Equal(mean, received[key], 1e-6); // floats of up to 60 terms
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("bert")]
+    [InlineData("gpt2")]
     [InlineData("longformer")]
     public void Tiles_pool_the_weights_of_whole_heads(string name)
     {

@@ -8,7 +8,7 @@ import {
   type ProfileName,
   patternOf,
 } from '../../shared/profiles.js';
-import { withHead } from '../../shared/protocol.js';
+import { headsOfSet, type View, withHead } from '../../shared/protocol.js';
 import { prepare } from '../canvas.js';
 import { colorTable, levels, scaled } from '../color-maps.js';
 import { csv, toPng, useExporter } from '../export.js';
@@ -114,6 +114,7 @@ export function ModelView() {
   const indexOf = ({ row, column }: Cell) => row * columns + column;
   const focused = isFocused ? heads[indexOf(active)] : undefined;
   const highlighted = pointed ?? focused ?? null;
+  const shown = useMemo(() => shownHeads(view, stack.layers, stack.heads), [view, stack.layers, stack.heads]);
 
   useLayoutEffect(() => {
     if (!atlas || !overview) return;
@@ -126,12 +127,12 @@ export function ModelView() {
       const x = left + (index % columns) * (edge + gap);
       const y = top + Math.floor(index / columns) * rowHeight;
       context.drawImage(atlas, head.head * thumb, head.layer * height, thumb, height, x, y, edge, edge);
-      const isShown = head.layer === view.layer && head.head === view.head;
+      const isShown = shown.includes(nameOf(head));
       if (isShown || head === highlighted) outline(context, x, y, edge, isShown ? theme.query : theme.key);
       if (!layout.isByLayer) drawCaption(context, head, order, x, y + edge + caption / 2, edge, theme);
     }
     if (layout.isByLayer) drawAxes(context, { left, top, edge, pitch: edge + gap }, stack.layers, stack.heads, theme);
-  }, [atlas, overview, heads, width, layout, rowHeight, view.layer, view.head, highlighted, theme, order]);
+  }, [atlas, overview, heads, width, layout, rowHeight, shown, highlighted, theme, order]);
 
   useExporter({
     png: () => toPng(canvas.current, theme.background),
@@ -164,6 +165,9 @@ export function ModelView() {
     if (!head) return;
     setView(withHead(view, { layer: head.layer, head: head.head }));
     open('heatmap');
+  };
+  const toggle = (head: Head | null | undefined) => {
+    if (head) setView(withToggled(view, head, shown));
   };
   const moveTo = (cell: Cell) => {
     const index = Math.min(heads.length - 1, indexOf(cell));
@@ -233,38 +237,60 @@ export function ModelView() {
           rows={Math.max(1, rows)}
           columns={columns}
           active={active}
-          description={describe(heads[indexOf(active)])}
+          description={describe(heads[indexOf(active)], shown)}
           pageRows={Math.max(1, Math.floor(outer.height / rowHeight) - 1)}
           onMove={moveTo}
           onEnter={() => show(heads[indexOf(active)])}
           onFocus={setFocused}
+          onKey={key => {
+            if (key === ' ') toggle(heads[indexOf(active)]);
+            return key === ' ';
+          }}
         >
           <canvas
             ref={canvas}
             class="thumbnails"
             onPointerMove={event => setPointed(headAt(event))}
             onPointerLeave={() => setPointed(null)}
-            onClick={event => show(headAt(event))}
+            onClick={event => (event.ctrlKey || event.metaKey ? toggle : show)(headAt(event))}
           />
           {heads.length === 0 && <p class="note">{t('noHeads')}</p>}
         </VirtualGrid>
         {isTableOpen && <HeadTable heads={heads} onOpen={show} onPoint={setPointed} />}
       </div>
       <div class="readout" data-testid="readout">
-        {describe(highlighted) || t('modelHint')}
+        {describe(highlighted, shown) || t('modelHint')}
       </div>
       <Footer max={t('maxOfHead')} label={t('allHeads')} />
     </>
   );
 }
 
-function describe(head: Head | null | undefined): string {
+const nameOf = ({ layer, head }: Head) => `${layer}.${head}`;
+
+/** The heads that are shown, as LAYER.HEAD; none where means are shown that are no set of heads. */
+const shownHeads = (view: View, layers: number, heads: number): string[] =>
+  view.heads !== undefined
+    ? headsOfSet(view.heads, layers, heads)
+    : view.layer !== 'mean' && view.head !== 'mean'
+      ? [`${view.layer}.${view.head}`]
+      : [];
+
+/** The view with a head more or less; the last one stays. */
+function withToggled(view: View, head: Head, shown: readonly string[]): View {
+  const name = nameOf(head);
+  const next = shown.includes(name) ? shown.filter(other => other !== name) : [...shown, name];
+  if (next.length > 1) return { ...view, layer: 'mean', head: 'mean', heads: next.join(',') };
+  const [layer, only] = (next[0] ?? name).split('.').map(Number);
+  return withHead(view, { layer: layer ?? head.layer, head: only ?? head.head });
+}
+
+function describe(head: Head | null | undefined, shown: readonly string[]): string {
   if (!head) return '';
   const pattern = patternOf(head.profile);
   const facts = measuresOf([head]).map(({ name, label }) => `${t(label)} ${formatProfile(head.profile, name)}`);
-  return [viewLabel({ layer: head.layer, head: head.head }) + (pattern ? ` (${t(pattern.label)})` : ''), ...facts].join(
-    ', ',
-  );
+  const name = viewLabel({ layer: head.layer, head: head.head }) + (pattern ? ` (${t(pattern.label)})` : '');
+  return [name, ...(shown.includes(nameOf(head)) ? [t('headIsShown')] : []), ...facts].join(', ');
 }
 
 /** All thumbnails in one picture: layers down, heads across. Each head is scaled by its own maximum. */

@@ -45,6 +45,9 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     /// <summary>Rows of one pass: enough to keep the matrix products busy, few enough that scratch and traces stay small.</summary>
     private const int BatchTokens = 2048;
 
+    /// <summary>Weights of a head that are computed at once: 16 MB.</summary>
+    private const int LargestMatrix = 1 << 22;
+
     /// <summary>Kept for each mask.</summary>
     private const int TopPredictions = 5;
 
@@ -78,7 +81,9 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
         return new ShardResult(items, tensors);
     }
 
-    private Keep Needs => (outputs.Keep.Contains("hidden") ? Keep.HiddenStates : Keep.Attention) | (Predicts ? Keep.Logits : Keep.Attention);
+    private Keep Needs => (outputs.Keep.Contains("hidden") ? Keep.HiddenStates : Keep.Attention)
+        | (outputs.Keep.Contains("received") ? Keep.Received : Keep.Attention)
+        | (Predicts ? Keep.Logits : Keep.Attention);
 
     private bool Predicts => outputs.Keep.Contains("predictions");
 
@@ -132,10 +137,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
                 floats.Add((prefix + "profiles", [stack.Layers, stack.Heads, 9], Profiles(stack)));
             }
 
-            if (outputs.Keep.Contains("received") || outputs.Keep.Contains("edges") || outputs.Keep.Contains("heads"))
-            {
-                Weights(stack, prefix, floats, integers);
-            }
+            Weights(stack, prefix, floats, integers);
 
             if (outputs.Keep.Contains("hidden"))
             {
@@ -205,55 +207,62 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     private void Weights(AttentionStack stack, string prefix, List<(string Name, int[] Shape, float[] Values)> floats, List<(string Name, int[] Values)> integers)
     {
         var (queries, keys) = (stack.Queries, stack.Keys);
-        var top = Math.Min(outputs.TopK, keys);
-        var received = new float[stack.Layers * stack.Heads * keys];
-        var chosen = heads.Where(h => h.Layer < stack.Layers && h.Head < stack.Heads).ToArray();
-        var edgeKeys = new int[chosen.Length * queries * top];
-        var edgeWeights = new float[edgeKeys.Length];
-        var matrix = new float[queries * keys];
-        var order = new int[keys];
-        for (var layer = 0; layer < stack.Layers; layer++)
-        {
-            for (var head = 0; head < stack.Heads; head++)
-            {
-                var at = Array.IndexOf(chosen, (layer, head));
-                if (at < 0 && !outputs.Keep.Contains("received"))
-                {
-                    continue;
-                }
-
-                stack.Head(layer, head, matrix);
-                var mean = received.AsSpan(((layer * stack.Heads) + head) * keys, keys);
-                for (var query = 0; query < queries; query++)
-                {
-                    var row = matrix.AsSpan(query * keys, keys);
-                    for (var key = 0; key < keys; key++)
-                    {
-                        mean[key] += row[key] / queries;
-                    }
-
-                    if (at >= 0 && outputs.Keep.Contains("edges"))
-                    {
-                        Top(row, order, edgeKeys.AsSpan(((at * queries) + query) * top, top), edgeWeights.AsSpan(((at * queries) + query) * top, top));
-                    }
-                }
-
-                if (at >= 0 && outputs.Keep.Contains("heads"))
-                {
-                    floats.Add((string.Create(CultureInfo.InvariantCulture, $"{prefix}attention.{layer}.{head}"), [queries, keys], [.. matrix]));
-                }
-            }
-        }
-
         if (outputs.Keep.Contains("received"))
         {
+            var received = new float[stack.Layers * stack.Heads * keys];
+            for (var i = 0; i < stack.Layers * stack.Heads; i++)
+            {
+                stack.Received(i / stack.Heads, i % stack.Heads, received.AsSpan(i * keys, keys));
+            }
+
             floats.Add((prefix + "received", [stack.Layers, stack.Heads, keys], received));
         }
 
+        var chosen = heads.Where(h => h.Layer < stack.Layers && h.Head < stack.Heads).ToArray();
         if (outputs.Keep.Contains("edges"))
         {
+            var top = Math.Min(outputs.TopK, keys);
+            var edgeKeys = new int[chosen.Length * queries * top];
+            var edgeWeights = new float[edgeKeys.Length];
+            Edges(stack, chosen, top, edgeKeys, edgeWeights);
             integers.Add((prefix + "edge_keys", edgeKeys));
             floats.Add((prefix + "edge_weights", [chosen.Length, queries, top], edgeWeights));
+        }
+
+        if (outputs.Keep.Contains("heads"))
+        {
+            foreach (var (layer, head) in chosen)
+            {
+                var matrix = new float[queries * keys];
+                stack.Head(layer, head, matrix);
+                floats.Add((string.Create(CultureInfo.InvariantCulture, $"{prefix}attention.{layer}.{head}"), [queries, keys], matrix));
+            }
+        }
+    }
+
+    /// <summary>The strongest keys of every row of the chosen heads: a head at once where it is small, else row by row, which is slower and needs no n² weights.</summary>
+    private static void Edges(AttentionStack stack, (int Layer, int Head)[] chosen, int top, Span<int> keys, Span<float> weights)
+    {
+        var isSmall = (long)stack.Queries * stack.Keys <= LargestMatrix;
+        var rows = new float[isSmall ? stack.Queries * stack.Keys : stack.Keys];
+        var order = new int[stack.Keys];
+        var at = 0;
+        foreach (var (layer, head) in chosen)
+        {
+            if (isSmall)
+            {
+                stack.Head(layer, head, rows);
+            }
+
+            for (var query = 0; query < stack.Queries; query++, at += top)
+            {
+                if (!isSmall)
+                {
+                    stack.Row(layer, head, query, rows);
+                }
+
+                Top(rows.AsSpan(isSmall ? query * stack.Keys : 0, stack.Keys), order, keys.Slice(at, top), weights.Slice(at, top));
+            }
         }
     }
 

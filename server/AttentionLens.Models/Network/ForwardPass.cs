@@ -7,6 +7,8 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
 {
     private bool KeepValues => keep.HasFlag(Keep.Values);
 
+    private bool KeepReceived => keep.HasFlag(Keep.Received);
+
     private bool KeepHidden => keep.HasFlag(Keep.HiddenStates);
 
     public AttentionTrace[] Run(IReadOnlyList<ModelInput> inputs) => network.Kind switch
@@ -22,7 +24,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
     {
         StackDescription stack = network.Text!; // asked only of networks with a text stack
         LongformerState? global = stack.Blocks.Length > 0 && stack.Blocks[0].Self.Global is not null ? Longformer(input, stack) : null;
-        return new SequenceState(stack, capacity, Mask(input, capacity), Separators(input.InputIds), KeepValues || growing, KeepHidden)
+        return new SequenceState(stack, capacity, Mask(input, capacity), Separators(input.InputIds), KeepValues || growing, KeepHidden, KeepReceived)
         {
             Global = global,
             Forced = Forced(stack, stack.Kind, input, growing),
@@ -291,9 +293,9 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
     public SequenceState StartDecoder(ModelInput input, int capacity, bool growing)
     {
         StackDescription decoder = network.Decoder!; // asked only of encoder-decoders
-        return new SequenceState(decoder, capacity, null, [], KeepValues || growing, KeepHidden)
+        return new SequenceState(decoder, capacity, null, [], KeepValues || growing, KeepHidden, KeepReceived)
         {
-            Cross = new CrossState(decoder, capacity, input.InputIds.Length, Mask(input, input.InputIds.Length), Separators(input.InputIds))
+            Cross = new CrossState(decoder, capacity, input.InputIds.Length, Mask(input, input.InputIds.Length), Separators(input.InputIds), KeepReceived)
             {
                 Forced = Forced(decoder, AttentionKind.Cross, input, growing),
             },
@@ -523,7 +525,7 @@ internal sealed class ForwardPass(Network network, ModelInfo info, int[] separat
             throw new ModelException($"{info.Name} takes images of {image.Channels} x {image.ImageSize} x {image.ImageSize}, not {pixels.Channels} x {pixels.Height} x {pixels.Width}.");
         }
 
-        SequenceState state = new(stack, image.Tokens, null, [], KeepValues, KeepHidden) { Forced = Forced(stack, AttentionKind.Vision, input, growing: false) };
+        SequenceState state = new(stack, image.Tokens, null, [], KeepValues, KeepHidden, KeepReceived) { Forced = Forced(stack, AttentionKind.Vision, input, growing: false) };
         Span<float> hidden = scratch.Hidden((long)image.Tokens * stack.Hidden);
         Embedder.Image(image, pixels, hidden, pool);
         new StackRunner(stack, [state], scratch, pool, cancellation).Run([image.Tokens]);

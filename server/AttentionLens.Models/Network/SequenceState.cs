@@ -12,6 +12,7 @@ internal sealed class SequenceState
     private readonly float[]? keyBias;
     private readonly ProfileSums?[] profiles;
     private readonly int[] separators;
+    private readonly bool keepReceived;
     private (int Past, int Count, float[] Table)? bias;
 
     /// <param name="stack">The stack that will run.</param>
@@ -20,10 +21,12 @@ internal sealed class SequenceState
     /// <param name="separators">Positions whose share of attention profiles report.</param>
     /// <param name="keepValues">Values outlive the layer: asked for, or needed because rows will be added later.</param>
     /// <param name="keepHidden">Keep the hidden state after every block.</param>
-    public SequenceState(StackDescription stack, int capacity, int[]? attentionMask, int[] separators, bool keepValues, bool keepHidden)
+    /// <param name="keepReceived">Sum up what each key receives.</param>
+    public SequenceState(StackDescription stack, int capacity, int[]? attentionMask, int[] separators, bool keepValues, bool keepHidden, bool keepReceived)
     {
         this.stack = stack;
         this.separators = separators;
+        this.keepReceived = keepReceived;
         Capacity = capacity;
         int layers = stack.Blocks.Length;
         QueryKey = Allocate(layers, (long)capacity * QueryKeyStride);
@@ -110,7 +113,7 @@ internal sealed class SequenceState
     }
 
     /// <summary>Where this pass sums its profiles: only a pass over all rows gives the profile of the whole.</summary>
-    public ProfileSums? StartProfile(int layer, AttentionPattern pattern) => profiles[layer] = pattern.QueryOffset == 0 ? new ProfileSums(pattern, separators) : null;
+    public ProfileSums? StartProfile(int layer, AttentionPattern pattern) => profiles[layer] = pattern.QueryOffset == 0 ? new ProfileSums(pattern, separators, keepReceived) : null;
 
     /// <summary>The trace's view of one layer, over the rows done so far.</summary>
     public AttentionLayer Layer(int layer) => new()
@@ -172,10 +175,12 @@ internal sealed class CrossState
     private readonly StackDescription stack;
     private readonly float[]? keyBias;
     private readonly int[] separators;
+    private readonly bool keepReceived;
     private readonly ProfileSums?[] profiles;
 
-    public CrossState(StackDescription stack, int capacity, int sourceRows, int[]? sourceMask, int[] separators)
+    public CrossState(StackDescription stack, int capacity, int sourceRows, int[]? sourceMask, int[] separators, bool keepReceived)
     {
+        this.keepReceived = keepReceived;
         this.stack = stack;
         this.separators = separators;
         SourceRows = sourceRows;
@@ -217,7 +222,7 @@ internal sealed class CrossState
         KeyBias = keyBias,
     };
 
-    public ProfileSums? StartProfile(int layer, AttentionPattern pattern, bool whole) => profiles[layer] = whole ? new ProfileSums(pattern, separators) : null;
+    public ProfileSums? StartProfile(int layer, AttentionPattern pattern, bool whole) => profiles[layer] = whole ? new ProfileSums(pattern, separators, keepReceived) : null;
 
     public AttentionLayer Layer(int layer, int rows, bool keepValues) => new()
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics.Tensors;
 using AttentionLens.Kernels;
 
 namespace AttentionLens.Models;
@@ -64,6 +65,24 @@ public abstract class AttentionStack
     /// A tile finer than the range repeats weights.
     /// </summary>
     public abstract void Tile(int layer, int head, Range rows, Range columns, int tileRows, int tileColumns, Pooling pooling, Span<float> tile);
+
+    /// <summary>
+    /// The mean weight that each key gets, over all queries, into <paramref name="received"/> [Keys]: sums to 1 unless rows are masked. Where a text was
+    /// read in windows, rows count once for each window that holds them, as in <see cref="Profile"/>.
+    /// </summary>
+    public virtual void Received(int layer, int head, Span<float> received)
+    {
+        received = received[..Keys];
+        received.Clear();
+        float[] row = new float[Keys];
+        for (int query = 0; query < Queries; query++)
+        {
+            Row(layer, head, query, row);
+            TensorPrimitives.Add(received, row, received);
+        }
+
+        TensorPrimitives.Divide(received, Math.Max(1, Queries), received);
+    }
 
     /// <summary>What one head does on average (see <see cref="HeadProfile"/>).</summary>
     public abstract HeadProfile Profile(int layer, int head);

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Numerics.Tensors;
 using AttentionLens.Kernels;
 
 namespace AttentionLens.Models;
@@ -24,9 +26,11 @@ public readonly record struct HeadProfile(
     float Same);
 
 /// <summary>The sums behind the profiles of one layer's heads, filled row by row while the forward pass has the rows in cache.</summary>
-internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
+/// <param name="keepReceived">Sum up what each key receives, too.</param>
+internal sealed class ProfileSums(AttentionPattern pattern, int[] separators, bool keepReceived = false)
 {
     private readonly Lock adding = new();
+    private readonly double[]? received = keepReceived ? new double[(long)pattern.Heads * pattern.Keys] : null;
     private readonly RowSums[] heads = new RowSums[pattern.Heads];
     private readonly int[]? seenBefore = CountVisible(pattern);
 
@@ -49,11 +53,47 @@ internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
         }
     }
 
-    public void Add(int head, RowSums sums)
+    /// <summary>Whether rows are to be summed up key by key.</summary>
+    public bool KeepsReceived => received is not null;
+
+    public int Keys => pattern.Keys;
+
+    /// <summary>The mean weight of each key over all queries; false when it was not kept.</summary>
+    public bool Received(int head, Span<float> mean)
+    {
+        if (received is null)
+        {
+            return false;
+        }
+
+        lock (adding)
+        {
+            ReadOnlySpan<double> sums = received.AsSpan(head * Keys, Keys);
+            for (int key = 0; key < sums.Length; key++)
+            {
+                mean[key] = (float)(sums[key] / pattern.Queries);
+            }
+        }
+
+        return true;
+    }
+
+    /// <param name="head">Whose rows they were.</param>
+    /// <param name="sums">Of a block of rows.</param>
+    /// <param name="columns">Sum of the block's rows for each key; empty = not kept.</param>
+    public void Add(int head, RowSums sums, ReadOnlySpan<float> columns = default)
     {
         lock (adding)
         {
-            heads[head] = heads[head].Plus(sums);
+            heads[head] = heads[head].Plus(sums.OnGrid());
+            if (received is not null)
+            {
+                Span<double> whole = received.AsSpan(head * Keys, columns.Length);
+                for (int key = 0; key < columns.Length; key++)
+                {
+                    whole[key] += RowSums.Round(columns[key], RowSums.ColumnGrid);
+                }
+            }
         }
     }
 
@@ -119,9 +159,18 @@ internal sealed class ProfileSums(AttentionPattern pattern, int[] separators)
     private int Seen(int first, int end) => seenBefore is null ? end - first : seenBefore[end] - seenBefore[first];
 }
 
-/// <summary>Sums over some rows of one head; in double, because 4,000 rows of float sums would lose digits.</summary>
+/// <summary>
+/// Sums over some rows of one head; in double, because 4,000 rows of float sums would lose digits. Blocks of rows end in any order, and a run of a corpus
+/// must have the same bytes on any machine: so each block's sums are rounded to a grid on which adding doubles is exact, whatever the order.
+/// </summary>
 internal struct RowSums
 {
+    /// <summary>Exact up to sums of 2^28 (the distances of 28,000 rows): 1.5 · 2^28 has an ulp of 2^-24, 6e-8.</summary>
+    private const double RowGrid = 1.5 * (1L << 28);
+
+    /// <summary>Exact up to 4 million rows; an ulp of 2^-30, 1e-9.</summary>
+    public const double ColumnGrid = 1.5 * (1L << 22);
+
     public int Rows;
     public double Entropy;
     public double NormalizedEntropy;
@@ -132,6 +181,23 @@ internal struct RowSums
     public double Previous;
     public double Next;
     public double Same;
+
+    /// <summary>The nearest multiple of the ulp that <paramref name="grid"/> has; adding it shifts all smaller digits out.</summary>
+    public static double Round(double value, double grid) => value + grid - grid;
+
+    public readonly RowSums OnGrid() => new()
+    {
+        Rows = Rows,
+        Entropy = Round(Entropy, RowGrid),
+        NormalizedEntropy = Round(NormalizedEntropy, RowGrid),
+        Max = Round(Max, RowGrid),
+        Distance = Round(Distance, RowGrid),
+        First = Round(First, RowGrid),
+        Separators = Round(Separators, RowGrid),
+        Previous = Round(Previous, RowGrid),
+        Same = Round(Same, RowGrid),
+        Next = Round(Next, RowGrid),
+    };
 
     public readonly RowSums Plus(RowSums other) => new()
     {
@@ -155,18 +221,61 @@ internal struct RowSums
 internal struct ProfileObserver(ProfileSums? profiles, RowScales? kept, int past, CancellationToken cancellation) : IAttentionObserver
 {
     private RowSums sums;
+    private ColumnSums columns;
 
     public void Row(int head, int query, WeightRow weights, RowStatistics statistics)
     {
         kept?.Head(head)[past + query] = statistics.Scale;
         profiles?.Row(ref sums, query, weights, statistics);
+        columns.Add(profiles, weights);
     }
 
-    public readonly void Complete(int head)
+    public void Complete(int head)
     {
         // The pool rethrows this in the caller once the blocks under way have ended.
         cancellation.ThrowIfCancellationRequested();
-        profiles?.Add(head, sums);
+        profiles?.Add(head, sums, columns.Sums);
+        columns.Return();
+    }
+}
+
+/// <summary>The weights of a block of rows summed up key by key, in memory that comes from the pool with the first row.</summary>
+internal struct ColumnSums
+{
+    private float[]? sums;
+    private int keys;
+
+    public readonly ReadOnlySpan<float> Sums => sums.AsSpan(0, keys);
+
+    public void Add(ProfileSums? profiles, WeightRow weights)
+    {
+        if (profiles is not { KeepsReceived: true })
+        {
+            return;
+        }
+
+        if (sums is null)
+        {
+            keys = profiles.Keys;
+            sums = ArrayPool<float>.Shared.Rent(keys);
+            sums.AsSpan(0, keys).Clear();
+        }
+
+        Span<float> window = sums.AsSpan(weights.FirstKey, weights.Window.Length);
+        TensorPrimitives.Add(window, weights.Window, window);
+        for (int i = 0; i < weights.GlobalKeys.Length; i++)
+        {
+            sums[weights.GlobalKeys[i]] += weights.Globals[i];
+        }
+    }
+
+    public void Return()
+    {
+        if (sums is not null)
+        {
+            ArrayPool<float>.Shared.Return(sums);
+            sums = null;
+        }
     }
 }
 
@@ -174,13 +283,18 @@ internal struct ProfileObserver(ProfileSums? profiles, RowScales? kept, int past
 internal struct GlobalProfileObserver(ProfileSums? profiles, LongformerState state, CancellationToken cancellation) : IAttentionObserver
 {
     private RowSums sums;
+    private ColumnSums columns;
 
-    public void Row(int head, int query, WeightRow weights, RowStatistics statistics) =>
+    public void Row(int head, int query, WeightRow weights, RowStatistics statistics)
+    {
         profiles?.GlobalRow(ref sums, state.Indices[query], weights, statistics);
+        columns.Add(profiles, weights);
+    }
 
-    public readonly void Complete(int head)
+    public void Complete(int head)
     {
         cancellation.ThrowIfCancellationRequested();
-        profiles?.Add(head, sums);
+        profiles?.Add(head, sums, columns.Sums);
+        columns.Return();
     }
 }

@@ -157,6 +157,15 @@ internal sealed class LayerStack : AttentionStack
         }
     }
 
+    public override void Received(int layer, int head, Span<float> received)
+    {
+        Check(layer, head);
+        if (layers[layer].Forced?[head] is not null || layers[layer].Profiles?.Received(head, received[..Keys]) is not true)
+        {
+            base.Received(layer, head, received);
+        }
+    }
+
     public override HeadProfile Profile(int layer, int head)
     {
         Check(layer, head);

@@ -98,6 +98,23 @@ internal sealed class WindowedStack : AttentionStack
         TileByRow(layer, head, rows, columns, tileRows, tileColumns, pooling, tile);
     }
 
+    public override void Received(int layer, int head, Span<float> received)
+    {
+        received = received[..Keys];
+        received.Clear();
+        int rows = parts.Sum(static part => part.Queries);
+        float[] local = new float[parts.Max(static part => part.Keys)];
+        for (int window = 0; window < parts.Length; window++)
+        {
+            parts[window].Received(layer, head, local);
+            float share = (float)parts[window].Queries / rows;
+            for (int i = 0; i < globals[window].Length; i++)
+            {
+                received[globals[window][i]] += share * local[i];
+            }
+        }
+    }
+
     /// <summary>The windows' profiles, each weighted by its rows: rows in an overlap count once for each window that holds them.</summary>
     public override HeadProfile Profile(int layer, int head)
     {

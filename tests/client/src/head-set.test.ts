@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isView } from '../../../client/shared/panel.js';
-import { isHeadSet, sameView, withHead } from '../../../client/shared/protocol.js';
+import { headsOfSet, isHeadSet, sameView, withHead } from '../../../client/shared/protocol.js';
 import { headSetItem } from '../../../client/src/view-picker.js';
 import { viewLabel } from '../../../client/webview/view-label.js';
 
@@ -21,6 +21,12 @@ describe('several heads as one', () => {
     expect(isHeadSet('4.0', 4, 4)).toBe(false);
     expect(isHeadSet('0-4.0', 4, 4)).toBe(false);
     expect(isHeadSet('0.4', 4, 4)).toBe(false);
+  });
+
+  it('names heads of a model, each once and in order', () => {
+    expect(headsOfSet(' 2.1,0-1.0 *.1', 3, 2)).toEqual(['0.0', '0.1', '1.0', '1.1', '2.1']);
+    expect(headsOfSet('*.*', 2, 2)).toHaveLength(4);
+    expect(headsOfSet('7.0', 3, 2)).toEqual([]);
   });
 
   it('is a view of its own, named by its heads', () => {

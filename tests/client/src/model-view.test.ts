@@ -42,6 +42,27 @@ describe('the model view', () => {
     await page.close();
   });
 
+  it('takes heads to those that are shown, and off again, by mouse and keyboard', async () => {
+    const page = await drawn(await openPanel(browser, scenario));
+    const view = () => page.evaluate(() => window.fakeHost.sent.findLast(message => message.type === 'view')?.view);
+    const toggle = (x: number) =>
+      page.locator('.thumbnails').click({ position: { x, y: 200 }, modifiers: ['ControlOrMeta'] });
+    const before = (await view()) ?? {};
+    await toggle(300);
+    await expect.poll(view).not.toEqual(before);
+    await toggle(400);
+    await expect.poll(view).toMatchObject({ layer: 'mean', head: 'mean', heads: expect.stringMatching(/1\.2,1\.3$/) });
+    expect(await page.getByRole('tab', { name: 'Model' }).getAttribute('aria-selected')).toBe('true');
+    await screenshot(page, 'model-several');
+
+    await page.getByRole('grid').focus();
+    for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
+    expect(await page.locator('.active-cell').innerText()).toMatch(/^layer 1 · head 2 .*, shown,/);
+    await page.keyboard.press('Space');
+    await expect.poll(async () => JSON.stringify(await view())).not.toContain('1.2');
+    await page.close();
+  });
+
   it('sorts and filters by what heads do', async () => {
     const page = await drawn(await openPanel(browser, scenario));
     await page.getByLabel('Sort by').selectOption('previous');
