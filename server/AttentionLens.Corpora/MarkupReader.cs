@@ -233,7 +233,8 @@ public sealed class MarkupReader(ReaderOptions options, bool html) : DocumentRea
         }
 
         private static string? Character(string digits, NumberStyles style) =>
-            int.TryParse(digits, style, CultureInfo.InvariantCulture, out var value) && value is > 0 and <= 0x10FFFF and not (>= 0xD800 and <= 0xDFFF)
+            // .NET's parser takes NULs behind a number for part of it.
+            !digits.Contains('\0', StringComparison.Ordinal) && int.TryParse(digits, style, CultureInfo.InvariantCulture, out var value) && value is > 0 and <= 0x10FFFF and not (>= 0xD800 and <= 0xDFFF)
                 ? char.ConvertFromUtf32(value)
                 : null;
 

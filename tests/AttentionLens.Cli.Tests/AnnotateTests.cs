@@ -150,6 +150,13 @@ public sealed class AnnotateTests : IDisposable
         Cli.Refused(1, "by ada, ben, gold", "annotate", "export", "conllu", At("corpus"), "-o", At("x.conllu"));
     }
 
+    public static TheoryData<string> Crashed => Crashes.Of("labels-to-add");
+
+    [Theory]
+    [MemberData(nameof(Crashed))]
+    public void What_broke_adding_by_lines_once_is_said_with_its_line(string name) =>
+        Cli.Refused(1, "Line 1", Cli.Run(Crashes.Bytes("labels-to-add", name), static terminal => terminal, "annotate", "add", Write("doc.txt", "Ada met Linus."), "--batch"));
+
     [Fact]
     public void Merging_two_versions_keeps_both_and_names_what_time_decided()
     {

@@ -114,6 +114,13 @@ public sealed class EvaluateTests : IDisposable
         Cli.Refused(1, problem.Replace("{0}", list, StringComparison.Ordinal), Asked("--synonyms", list));
     }
 
+    public static TheoryData<string> Crashed => Crashes.Of("synonyms");
+
+    [Theory]
+    [MemberData(nameof(Crashed))]
+    public void What_broke_a_list_of_synonyms_once_is_refused(string name) =>
+        Assert.EndsWith(".", Assert.Throws<CommandException>(() => SynonymFile.Read(name, Crashes.Text("synonyms", name), static _ => { })).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Annotations_beside_a_document_are_its_reasons()
     {

@@ -272,34 +272,46 @@ public sealed class ReaderTests
         .Array[0, 40].Select(string.Concat);
 
     [Fact]
-    public void EveryCharacterMapsToItsPlaceInEveryFormat()
+    public void EveryCharacterMapsToItsPlaceInEveryFormat() =>
+        Gen.Select(Hostile, SegmentTests.AnyOf(Paths), Gen.Enum<SegmentUnit>()).Sample(Check, iter: 20_000);
+
+    public static TheoryData<string> Crashed => Crashes.Of("documents");
+
+    [Theory]
+    [MemberData(nameof(Crashed))]
+    public void WhatBrokeAReaderOnceMapsInEveryUnit(string name)
     {
-        Gen.Select(Hostile, SegmentTests.AnyOf(Paths), Gen.Enum<SegmentUnit>()).Sample((text, path, unit) =>
+        foreach (var unit in Enum.GetValues<SegmentUnit>())
         {
-            var document = Read(path, text, new ReaderOptions { Unit = unit });
-            var last = 0;
-            foreach (var segment in document.Segments)
-            {
-                Assert.True(segment.Start >= last, "segments are in order");
-                last = segment.Start;
-                Check(text, segment);
-                if (segment.Pair is { } pair)
-                {
-                    Check(text, pair);
-                }
-            }
+            Check(Crashes.Text("documents", name), name, unit);
+        }
+    }
 
-            foreach (var problem in document.Problems)
+    private static void Check(string text, string path, SegmentUnit unit)
+    {
+        var document = Read(path, text, new ReaderOptions { Unit = unit });
+        var last = 0;
+        foreach (var segment in document.Segments)
+        {
+            Assert.True(segment.Start >= last, "segments are in order");
+            last = segment.Start;
+            Check(text, segment);
+            if (segment.Pair is { } pair)
             {
-                Assert.True(problem.Start >= 0 && problem.Start <= problem.End && problem.End <= text.Length);
-                Assert.False(string.IsNullOrWhiteSpace(problem.Message));
+                Check(text, pair);
             }
+        }
 
-            for (var offset = 0; offset <= text.Length; offset++)
-            {
-                _ = document.At(offset);
-            }
-        }, iter: 20_000);
+        foreach (var problem in document.Problems)
+        {
+            Assert.True(problem.Start >= 0 && problem.Start <= problem.End && problem.End <= text.Length);
+            Assert.False(string.IsNullOrWhiteSpace(problem.Message));
+        }
+
+        for (var offset = 0; offset <= text.Length; offset++)
+        {
+            _ = document.At(offset);
+        }
     }
 
     private static void Check(string text, Segment segment)

@@ -25,6 +25,23 @@ public sealed class LifecycleTests
         Assert.Equal(ErrorCodes.InvalidRequest, twice.Code);
     }
 
+    public static TheoryData<string> Crashed => Crashes.Of("messages");
+
+    [Theory]
+    [MemberData(nameof(Crashed))]
+    public async Task A_message_that_broke_the_server_once_leaves_it_alive(string name)
+    {
+        (TestClient client, _) = await TestClient.StartAsync();
+        await using (client)
+        {
+            await client.Open("placeholder");
+            await client.SendRaw(Crashes.Text("messages", name));
+            JsonNode tints = await client.Request("attentionLens/tints", TestClient.Tints(0, 0));
+            Assert.Equal("ok", (string?)tints["status"]);
+            Assert.Equal(0, await client.ShutdownAsync());
+        }
+    }
+
     [Fact]
     public async Task After_shutdown_requests_are_refused_and_exit_is_0()
     {

@@ -211,18 +211,86 @@ public sealed class BadModelTests
                 }
 
                 File.WriteAllText(Path.Combine(model.Path, "config.json"), config.ToJsonString());
-                try
-                {
-                    using Model loaded = Model.Load(model.Path);
-                    loaded.Forward(new ModelInput { InputIds = [1, 2, 3], DecoderInputIds = [4, 5] }, Keep.All);
-                }
-                catch (ModelException error)
-                {
-                    Assert.DoesNotContain("Exception", error.Message, StringComparison.Ordinal);
-                }
+                RunOrRefused(model.Path);
             },
             iter: 60,
             threads: 1);
+    }
+
+    public static TheoryData<string> CrashedConfigurations => Crashes.Of("config");
+
+    public static TheoryData<string> CrashedIndexes => Crashes.Of("weight-index");
+
+    /// <summary>MODEL.WHAT.json holds members for the model's configuration, WHAT.json is one as a whole.</summary>
+    [Theory]
+    [MemberData(nameof(CrashedConfigurations))]
+    public void What_broke_a_configuration_once_is_run_or_refused(string name)
+    {
+        string text = Crashes.Text("config", name);
+        using EditableModel model = new(name.Split('.') is [string architecture, _, _] ? architecture : "bert");
+        model.Save();
+        if (name.Count(static c => c == '.') == 2)
+        {
+            foreach ((string key, JsonNode? value) in JsonNode.Parse(text)!.AsObject()) // written as one
+            {
+                model.Config[key] = value?.DeepClone();
+            }
+
+            text = model.Config.ToJsonString();
+        }
+
+        File.WriteAllText(Path.Combine(model.Path, "config.json"), text);
+        RunOrRefused(model.Path);
+    }
+
+    [Theory]
+    [MemberData(nameof(CrashedIndexes))]
+    public void What_broke_an_index_of_weights_once_is_run_or_refused(string name)
+    {
+        using EditableModel model = new("bert");
+        model.Save(("one.safetensors", static _ => true));
+        File.Copy(Crashes.File("weight-index", name), Path.Combine(model.Path, "model.safetensors.index.json"));
+        RunOrRefused(model.Path);
+    }
+
+    [Fact]
+    public void Damaged_indexes_of_weights_are_run_or_refused()
+    {
+        using EditableModel model = new("bert");
+        model.Save(("one.safetensors", static name => name.Contains("layer", StringComparison.Ordinal)), ("two.safetensors", static name => !name.Contains("layer", StringComparison.Ordinal)));
+        string index = Path.Combine(model.Path, "model.safetensors.index.json");
+        byte[] whole = System.Text.Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["total_size"] = 1 },
+            ["weight_map"] = new JsonObject(model.Tensors.Keys.Select(static name => KeyValuePair.Create(name, (JsonNode?)(name.Contains("layer", StringComparison.Ordinal) ? "one.safetensors" : "two.safetensors")))),
+        }.ToJsonString());
+        Gen.Select(Gen.Select(Gen.Int[0, whole.Length - 1], Gen.OneOf(Gen.Byte, Gen.Char["{}[]\",:\\u/.0"].Select(static c => (byte)c))).Array[1, 4], Gen.Int[0, 4], Gen.Int[1, whole.Length]).Sample(
+            (changes, cut, length) =>
+            {
+                byte[] damaged = cut == 0 ? whole[..length] : [.. whole];
+                foreach ((int at, byte value) in changes.Where(change => change.Item1 < damaged.Length))
+                {
+                    damaged[at] = value;
+                }
+
+                File.WriteAllBytes(index, damaged);
+                RunOrRefused(model.Path);
+            },
+            iter: 200,
+            threads: 1);
+    }
+
+    private static void RunOrRefused(string folder)
+    {
+        try
+        {
+            using Model loaded = Model.Load(folder);
+            loaded.Forward(new ModelInput { InputIds = [1, 2, 3], DecoderInputIds = [4, 5] }, Keep.All);
+        }
+        catch (ModelException error)
+        {
+            Assert.DoesNotContain("Exception", error.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -59,6 +59,26 @@ public sealed class ModelCatalogTests : IDisposable
     }
 
     [Fact]
+    public void A_damaged_manifest_is_the_model_or_none()
+    {
+        string blob = Ollama("library/tiny/1b");
+        string manifest = Path.Combine(folder.File("ollama"), "manifests", "registry.ollama.ai", "library", "tiny", "1b");
+        byte[] whole = File.ReadAllBytes(manifest);
+        Random random = new(17);
+        for (int trial = 0; trial < 200; trial++)
+        {
+            byte[] damaged = random.Next(4) == 0 ? whole[..random.Next(whole.Length)] : [.. whole];
+            for (int changes = random.Next(1, 4); changes > 0 && damaged.Length > 0; changes--)
+            {
+                damaged[random.Next(damaged.Length)] = random.Next(2) == 0 ? (byte)random.Next(256) : (byte)"[]{}\",:\\u7"[random.Next(10)];
+            }
+
+            File.WriteAllBytes(manifest, damaged);
+            Assert.All(ModelCatalog.List().Where(static model => model.Place == ModelPlace.Ollama), model => Assert.Equal(blob, model.Path));
+        }
+    }
+
+    [Fact]
     public void Files_of_llama_cpp_are_found_by_name()
     {
         Directory.CreateDirectory(folder.File("llama"));

@@ -137,27 +137,34 @@ public sealed class SafetensorsTests
                     damaged[at] = value;
                 }
 
-                string path = folder.File(Guid.NewGuid().ToString());
+                string path = folder.File("damaged.safetensors");
                 File.WriteAllBytes(path, damaged);
-                try
-                {
-                    using SafetensorsFile file = SafetensorsFile.Open(path);
-                    foreach (SafetensorsEntry entry in file.Entries.Values)
-                    {
-                        _ = entry.Type is SafetensorsType.I64 ? file.ReadIntegers(entry.Name).Length : file.ReadFloats(entry.Name).Length;
-                    }
-                }
-                catch (ModelException error)
-                {
-                    Assert.NotEmpty(error.Message);
-                }
-                finally
-                {
-                    File.Delete(path);
-                }
+                ReadOrRefused(path);
             },
             iter: 1000,
             threads: 1);
+    }
+
+    public static TheoryData<string> Crashed => Crashes.Of("safetensors");
+
+    [Theory]
+    [MemberData(nameof(Crashed))]
+    public void What_broke_the_reader_once_is_read_or_refused(string name) => ReadOrRefused(Crashes.File("safetensors", name));
+
+    private static void ReadOrRefused(string path)
+    {
+        try
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            foreach (SafetensorsEntry entry in file.Entries.Values)
+            {
+                _ = entry.Type is SafetensorsType.I64 ? file.ReadIntegers(entry.Name).Length : file.ReadFloats(entry.Name).Length;
+            }
+        }
+        catch (ModelException error)
+        {
+            Assert.NotEmpty(error.Message);
+        }
     }
 
     internal static void Write(string path, string header, ReadOnlySpan<byte> data)

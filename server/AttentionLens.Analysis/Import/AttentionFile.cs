@@ -181,6 +181,12 @@ public sealed partial record AttentionFile
                 "vision_" => (Texts("vision_tokens"), Texts("vision_tokens")),
                 _ => (Texts("encoder_tokens", "source_tokens", "text_tokens", "tokens"), Texts("encoder_tokens", "source_tokens", "text_tokens", "tokens")),
             };
+            // Before anything is made for each row or column that an array of nothing claims to have.
+            if (found[prefix].FirstOrDefault(array => array.Value.Shape.Contains(0)) is { Key: { } empty })
+            {
+                throw new ModelException($"{name}: '{empty}' holds no weights.");
+            }
+
             var sizes = found[prefix][0].Value.Shape;
             // One row for one output that was explained.
             queries = sizes is [.., 1, > 1] && queries is { Length: > 1 } ? ["output"] : queries;

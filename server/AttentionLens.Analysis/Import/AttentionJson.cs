@@ -78,8 +78,9 @@ internal static class AttentionJson
     private static ImportedStack Own(JsonElement entry)
     {
         var queries = Tokens(entry.GetProperty("queries"));
+        var kind = Enum.GetValues<AttentionKind>().Where(known => string.Equals($"{known}", entry.GetProperty("kind").GetString(), StringComparison.OrdinalIgnoreCase)).ToArray();
         var stack = new ImportedStack(
-            Enum.Parse<AttentionKind>(entry.GetProperty("kind").GetString()!, ignoreCase: true), queries, entry.TryGetProperty("keys", out var keys) ? Tokens(keys) : queries);
+            kind is [var one] ? one : throw new FormatException(), queries, entry.TryGetProperty("keys", out var keys) ? Tokens(keys) : queries);
         foreach (var layer in entry.GetProperty("layers").EnumerateArray())
         {
             var index = layer.GetProperty("layer");

@@ -17,6 +17,9 @@ internal static partial class NumpyReader
     /// <summary>NumPy's own readers refuse longer headers too.</summary>
     private const int LongestHeader = 10_000;
 
+    /// <summary>Tokens of a file; a few bytes unpack to many empty ones.</summary>
+    private const int MostTexts = 1_000_000;
+
     /// <exception cref="ModelException">Not such a file, or one that is damaged.</exception>
     public static NamedArrays Read(string path, CancellationToken cancellation)
     {
@@ -54,7 +57,7 @@ internal static partial class NumpyReader
             throw new ModelException($"{where} holds more than {NamedArrays.MostValues:N0} values; save some layers or heads only.");
         }
 
-        if (type[1] is 'U' or 'S')
+        if (type is [_, 'U' or 'S', ..])
         {
             arrays.Strings[name] = Strings(where, type, (int)count, stream);
             return;
@@ -150,9 +153,14 @@ internal static partial class NumpyReader
 
     private static string[] Strings(string where, string type, int count, Stream stream)
     {
-        if (type[0] == '>' || !int.TryParse(type[2..], NumberStyles.None, CultureInfo.InvariantCulture, out var width) || width is < 0 or > 100_000)
+        if (type[0] == '>' || !int.TryParse(type[2..], NumberStyles.None, CultureInfo.InvariantCulture, out var width) || width is < 1 or > 100_000)
         {
             throw new ModelException($"{where} holds strings of type '{type}', which is not read; save numpy.array(tokens, dtype=str).");
+        }
+
+        if (count > MostTexts)
+        {
+            throw new ModelException($"{where} holds more than {MostTexts:N0} texts; save the tokens of one text.");
         }
 
         var wide = type[1] == 'U';

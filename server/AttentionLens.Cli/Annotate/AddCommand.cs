@@ -65,6 +65,18 @@ internal static class AddCommand
         return command;
     }
 
+    private static string? Label(JsonElement line)
+    {
+        try
+        {
+            return line.ValueKind == JsonValueKind.Object && line.TryGetProperty("label", out var label) ? label.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // no text, or half a character
+        }
+    }
+
     private static TextRange? Range(string text, int? start, int? end, string where)
     {
         if (start is null && end is null) return null;
@@ -97,8 +109,7 @@ internal static class AddCommand
 
             using (json)
             {
-                if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("label", out var label) || label.GetString() is not { Length: > 0 } name)
-                    throw new CommandException($"{where}an object with \"label\" is expected.");
+                if (Label(json.RootElement) is not { Length: > 0 } name) throw new CommandException($"{where}an object with \"label\" is expected.");
                 yield return (name, Range(text, Number("start"), Number("end"), where));
             }
 

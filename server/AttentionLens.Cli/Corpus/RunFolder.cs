@@ -46,12 +46,22 @@ internal sealed class RunFolder
             foreach (var line in File.ReadLines(Path.Combine(folder, Index.Shards[shard].Items)))
             {
                 cancellation.ThrowIfCancellationRequested();
-                var item = JsonSerializer.Deserialize(line, CorpusJson.Default.CorpusItem)
-                    ?? throw new CommandException($"'{Index.Shards[shard].Items}' is damaged; delete the shard, and the 'corpus run' command makes it again.");
-                yield return new RunText(shard, item, tensors);
+                yield return new RunText(shard, Item(line, Index.Shards[shard].Items), tensors);
             }
 
             progress?.Report((shard + 1.0) / Index.Shards.Length);
+        }
+    }
+
+    private static CorpusItem Item(string line, string file)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, CorpusJson.Default.CorpusItem) ?? throw new JsonException();
+        }
+        catch (JsonException)
+        {
+            throw new CommandException($"'{file}' is damaged; delete the shard, and the 'corpus run' command makes it again.");
         }
     }
 }

@@ -51,29 +51,27 @@ internal static class SynonymFile
         }
     }
 
-    private static IEnumerable<(string Place, string Word, string[] Others)> FromJson(string path, string text)
+    private static (string Place, string Word, string[] Others)[] FromJson(string path, string text)
     {
-        JsonDocument json;
         try
         {
-            json = JsonDocument.Parse(text);
+            using var json = JsonDocument.Parse(text);
+            return [.. json.RootElement.EnumerateObject().Select(entry => ($"'{entry.Name}'", entry.Name, Others(entry)))];
         }
         catch (JsonException error)
         {
             throw new CommandException($"'{path}' is not valid JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}.");
         }
-
-        using (json)
+        catch (InvalidOperationException)
         {
-            foreach (var entry in json.RootElement.EnumerateObject())
-            {
-                yield return ($"'{entry.Name}'", entry.Name, entry.Value switch
-                {
-                    { ValueKind: JsonValueKind.String } one => [one.GetString()!],
-                    { ValueKind: JsonValueKind.Array } many when many.EnumerateArray().All(o => o.ValueKind == JsonValueKind.String) => [.. many.EnumerateArray().Select(o => o.GetString()!)],
-                    _ => throw new CommandException($"'{path}': the synonyms of '{entry.Name}' are a word or a list of words."),
-                });
-            }
+            throw new CommandException($"'{path}' is not valid JSON: it holds an escape of half a character.");
         }
+
+        string[] Others(JsonProperty entry) => entry.Value switch
+        {
+            { ValueKind: JsonValueKind.String } one => [one.GetString()!],
+            { ValueKind: JsonValueKind.Array } many when many.EnumerateArray().All(o => o.ValueKind == JsonValueKind.String) => [.. many.EnumerateArray().Select(o => o.GetString()!)],
+            _ => throw new CommandException($"'{path}': the synonyms of '{entry.Name}' are a word or a list of words."),
+        };
     }
 }

@@ -63,11 +63,21 @@ public sealed class SidecarFile : IDisposable
     public void Remove(string id) => Change([], [id]);
 
     /// <summary>Several operations as one: a single flush, and after a crash all of them or those before the line that was cut off.</summary>
+    /// <remarks>
+    /// A change never bears an earlier time than what it changes, whatever the clock says, which may have been put back, or run behind that of who
+    /// wrote the file: by their times it is decided after a crash whether a journal is newer than the sidecar.
+    /// </remarks>
     /// <inheritdoc cref="Put"/>
     public void Change(IEnumerable<Annotation> put, IEnumerable<string> removed)
     {
         var now = DateTimeOffset.UtcNow;
-        Do([.. put.Select(a => new Operation(a.Id, a, a.Time ?? now)), .. removed.Select(id => new Operation(id, null, now))]);
+        Do(
+        [
+            .. put.Select(a => Known(a.Id) is { } known && !(a.Time >= known) ? a with { Time = known } : a).Select(a => new Operation(a.Id, a, a.Time ?? now)),
+            .. removed.Select(id => new Operation(id, null, Known(id) is { } known && known > now ? known : now)),
+        ]);
+
+        DateTimeOffset? Known(string id) => Annotations.GetValueOrDefault(id)?.Time;
     }
 
     /// <summary>
@@ -264,7 +274,7 @@ public sealed class SidecarFile : IDisposable
                 ? new Operation(name, null, json.RootElement.TryGetProperty("time", out var t) && t.TryGetDateTimeOffset(out var time) ? time : DateTimeOffset.MinValue)
                 : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }

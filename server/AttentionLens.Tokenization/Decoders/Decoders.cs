@@ -51,7 +51,8 @@ internal sealed class ByteFallbackDecoder : Decoder
         var bytes = new List<byte>();
         foreach (var token in tokens)
         {
-            if (token is ['<', '0', 'x', _, _, '>']
+            // Digits asked for first: .NET's parser also takes spaces and NULs.
+            if (token is ['<', '0', 'x', var high, var low, '>'] && char.IsAsciiHexDigit(high) && char.IsAsciiHexDigit(low)
                 && byte.TryParse(token.AsSpan(3, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var value))
             {
                 bytes.Add(value);

@@ -29,6 +29,33 @@ public sealed class JsonRpcConnectionTests
         Assert.Equal(1, code); // the client went away without `exit`
     }
 
+    [Fact]
+    public async Task After_damaged_messages_the_next_one_is_answered()
+    {
+        const int Trials = 1000;
+        string[] whole =
+        [
+            """{"jsonrpc":"2.0","id":1,"method":"echo","params":{"value":"a\ud83d\ude00 \"b\" \\ é"}}""",
+            """{"jsonrpc":"2.0","method":"note","params":{"value":"text"}}""",
+            """{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":"x"}}""",
+            """{"jsonrpc":"2.0","id":"s","result":{"value":[1,2.5e3,null,true]}}""",
+        ];
+        var random = new Random(16);
+        var stream = new List<byte>();
+        for (int trial = 0; trial < Trials; trial++)
+        {
+            byte[] body = Encoding.UTF8.GetBytes(whole[trial % whole.Length]);
+            for (int changes = random.Next(1, 4); changes > 0; changes--)
+                body[random.Next(body.Length)] = random.Next(2) == 0 ? (byte)random.Next(256) : (byte)"019[]{}\",:\\udx"[random.Next(14)];
+            body = random.Next(4) == 0 ? body[..random.Next(body.Length)] : body;
+            stream.AddRange([.. Encoding.ASCII.GetBytes($"Content-Length: {body.Length}\r\n\r\n"), .. body]);
+        }
+        (List<JsonNode> messages, int code, _) = await RpcHarness.Play([.. stream, .. Wire.Frame("""{"jsonrpc":"2.0","id":"the end","method":"nothing"}""")], 4096);
+        Assert.Single(messages, static m => m["id"] is JsonValue id && id.TryGetValue(out string? name) && name == "the end" && m["error"] is null);
+        Assert.True(messages.Count > Trials / 4, $"{messages.Count} answers");
+        Assert.Equal(1, code);
+    }
+
     [Theory]
     [MemberData(nameof(Chunks))]
     public async Task Json_that_is_no_message_is_an_invalid_request(int chunk)

@@ -140,16 +140,27 @@ public sealed class ImageFileTests(ITestOutputHelper output)
                     damaged[random.Next(change < 2 ? Math.Min(600, file.Length) : file.Length)] = (byte)random.Next(256);
                 }
 
-                try
-                {
-                    RgbImage image = RgbImage.Decode(damaged, "damaged");
-                    Assert.Equal(image.Width * image.Height * 3, image.Data.Length);
-                }
-                catch (ModelException error)
-                {
-                    Assert.EndsWith(".", error.Message, StringComparison.Ordinal);
-                }
+                DecodedOrRefused(damaged);
             }
+        }
+    }
+
+    public static TheoryData<string> Crashed => Crashes.Of("images");
+
+    [Theory]
+    [MemberData(nameof(Crashed))]
+    public void What_broke_a_decoder_once_ends_in_an_image_or_a_sentence(string name) => DecodedOrRefused(Crashes.Bytes("images", name));
+
+    private static void DecodedOrRefused(byte[] file)
+    {
+        try
+        {
+            RgbImage image = RgbImage.Decode(file, "damaged");
+            Assert.Equal(image.Width * image.Height * 3, image.Data.Length);
+        }
+        catch (ModelException error)
+        {
+            Assert.EndsWith(".", error.Message, StringComparison.Ordinal);
         }
     }
 

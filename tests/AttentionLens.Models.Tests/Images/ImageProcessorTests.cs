@@ -119,6 +119,37 @@ public sealed class ImageProcessorTests(ITestOutputHelper output)
     public void An_option_that_would_be_done_differently_is_refused_by_name(string config, string about) =>
         Assert.Contains(about, Assert.Throws<ModelException>(() => Prepare(config, TestImages.Noise(4, 4, 1), 3)).Message, StringComparison.Ordinal);
 
+    /// <summary>Hostile values in any key: pixels of one size, or one error that says why not.</summary>
+    [Fact]
+    public void Hostile_configurations_prepare_an_image_or_are_refused()
+    {
+        string[] values = ["0", "-1", "1", "3", "1e300", "2147483647", "40000", "0.5", "\"x\"", "null", "[]", "[0,0,0]", "{}", "true", "{\"height\":1,\"width\":40000}", "{\"shortest_edge\":40000}"];
+        RgbImage image = TestImages.Noise(7, 5, 1);
+        Random random = new(18);
+        foreach (string original in new[] { Vit, Clip, ClipWhole })
+        {
+            string[] keys = [.. JsonNode.Parse(original)!.AsObject().Select(static pair => pair.Key)];
+            for (int trial = 0; trial < 100; trial++)
+            {
+                JsonObject config = JsonNode.Parse(original)!.AsObject();
+                for (int changes = random.Next(1, 3); changes > 0; changes--)
+                {
+                    config[keys[random.Next(keys.Length)]] = JsonNode.Parse(values[random.Next(values.Length)]);
+                }
+
+                try
+                {
+                    PixelValues pixels = Prepare(config.ToJsonString(), image, 3).Pixels;
+                    Assert.Equal(pixels.Channels * pixels.Height * pixels.Width, pixels.Data.Length);
+                }
+                catch (ModelException error)
+                {
+                    Assert.EndsWith(".", error.Message, StringComparison.Ordinal);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void The_common_file_of_transformers_5_says_the_same()
     {

@@ -29,7 +29,7 @@ public sealed class DoccanoFormat : AnnotationFormat
             {
                 if (label.ValueKind == JsonValueKind.String)
                     annotations.Add(DocumentLabel(label.GetString() ?? ""));
-                else if (label.ValueKind == JsonValueKind.Array && label.GetArrayLength() == 3 && label[0].TryGetInt32(out var s) && label[1].TryGetInt32(out var e))
+                else if (label.ValueKind == JsonValueKind.Array && label.GetArrayLength() == 3 && label[0].Int() is { } s && label[1].Int() is { } e)
                     Add(s, e, label[2].ToString(), null);
                 else if (label.Int("start_offset") is { } from && label.Int("end_offset") is { } to)
                     Add(from, to, label.String("label") ?? "", label.String("id"));

@@ -109,7 +109,7 @@ internal static class JsonText
     /// </summary>
     public static string Document(this JsonElement record, HashSet<string> names, string otherwise)
     {
-        var name = record.ValueKind == JsonValueKind.Object && record.TryGetProperty("meta", out var meta) ? meta.String("document") : null;
+        var name = record.Property("meta").String("document");
         return name is not null && names.Add(name) ? name : otherwise;
     }
 
@@ -120,18 +120,20 @@ internal static class JsonText
         json.WriteEndObject();
     }
 
-    public static string? String(this JsonElement e, string name) =>
-        e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) ? v.ValueKind switch
-        {
-            JsonValueKind.String => v.GetString(),
-            JsonValueKind.Number => v.GetRawText(),
-            _ => null,
-        }
-        : null;
+    public static string? String(this JsonElement e, string name) => e.Property(name) switch
+    {
+        { ValueKind: JsonValueKind.String } v => v.GetString(),
+        { ValueKind: JsonValueKind.Number } v => v.GetRawText(),
+        _ => null,
+    };
 
-    public static int? Int(this JsonElement e, string name) =>
-        e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.Number && v.TryGetInt32(out var i) ? i : null;
+    public static int? Int(this JsonElement e, string name) => e.Property(name).Int();
+
+    public static int? Int(this JsonElement e) => e.ValueKind == JsonValueKind.Number && e.TryGetInt32(out var i) ? i : null;
+
+    /// <summary>Undefined where there is none, or nothing that could have one.</summary>
+    public static JsonElement Property(this JsonElement e, string name) => e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) ? v : default;
 
     public static IEnumerable<JsonElement> Array(this JsonElement e, string name) =>
-        e.ValueKind == JsonValueKind.Object && e.TryGetProperty(name, out var v) && v.ValueKind == JsonValueKind.Array ? v.EnumerateArray() : [];
+        e.Property(name) is { ValueKind: JsonValueKind.Array } v ? v.EnumerateArray() : [];
 }

@@ -20,8 +20,8 @@ public sealed class LabelStudioFormat : AnnotationFormat
         foreach (var (number, task) in JsonText.Objects(path, ReadText(path)))
         {
             var document = task.Document(names, $"{name}-{task.String("id") ?? number.ToString(System.Globalization.CultureInfo.InvariantCulture)}");
-            if (!task.TryGetProperty("data", out var data) || Text(data) is not { } text) throw new SidecarException($"{Path.GetFileName(path)}, task {number}: \"data\" holds no text.");
-            var sets = task.Array("annotations").Concat(task.Array("completions")).Where(a => !(a.TryGetProperty("was_cancelled", out var c) && c.ValueKind == JsonValueKind.True)).ToArray();
+            if (Text(task.Property("data")) is not { } text) throw new SidecarException($"{Path.GetFileName(path)}, task {number}: \"data\" holds no text.");
+            var sets = task.Array("annotations").Concat(task.Array("completions")).Where(a => a.Property("was_cancelled").ValueKind != JsonValueKind.True).ToArray();
             if (sets.Length > 1) report(new Loss(document, $"{sets.Length} annotators labelled this task; all their labels were imported together"));
             if (task.Array("predictions").Any()) report(new Loss(document, "the predictions of a model were left out"));
             documents.Add(new AnnotatedDocument(document, text, [.. sets.SelectMany(s => Results(s, document, text, report))]));
@@ -42,7 +42,7 @@ public sealed class LabelStudioFormat : AnnotationFormat
         foreach (var result in set.Array("result").OrderBy(r => r.String("type") == "relation" ? 1 : 0))
         {
             var type = result.String("type");
-            result.TryGetProperty("value", out var value);
+            var value = result.Property("value");
             if (type is "labels" or "hypertextlabels" && value.Int("start") is { } s && value.Int("end") is { } e && Range(s, e, value.String("text")) is { } range)
             {
                 foreach (var label in value.Array("labels").Concat(value.Array("hypertextlabels")))

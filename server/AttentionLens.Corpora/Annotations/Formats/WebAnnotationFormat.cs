@@ -21,7 +21,8 @@ public sealed class WebAnnotationFormat : AnnotationFormat
         var ids = new Dictionary<string, string>();
         foreach (var item in items)
         {
-            if (!item.TryGetProperty("target", out var target)) throw new SidecarException($"{Path.GetFileName(path)} is not a Web Annotation file: an item has no \"target\".");
+            var target = item.Property("target");
+            if (target.ValueKind == JsonValueKind.Undefined) throw new SidecarException($"{Path.GetFileName(path)} is not a Web Annotation file: an item has no \"target\".");
             if (target.ValueKind == JsonValueKind.Array)
             {
                 links.Add(("", item));
@@ -45,7 +46,12 @@ public sealed class WebAnnotationFormat : AnnotationFormat
                 continue;
             }
 
-            var selectors = target.ValueKind == JsonValueKind.Object && target.TryGetProperty("selector", out var s) ? s.ValueKind == JsonValueKind.Array ? s.EnumerateArray().ToArray() : [s] : [];
+            var selectors = target.Property("selector") switch
+            {
+                { ValueKind: JsonValueKind.Undefined } => [],
+                { ValueKind: JsonValueKind.Array } some => some.EnumerateArray().ToArray(),
+                var one => [one],
+            };
             var annotation = selectors.Length == 0 ? DocumentLabel(label) : Place(selectors, document.Text, document.Quotes, document.Points) is { } range ? Span(label, range) : null;
             if (annotation is null)
             {
@@ -72,7 +78,7 @@ public sealed class WebAnnotationFormat : AnnotationFormat
 
     private static string? Body(JsonElement item)
     {
-        if (!item.TryGetProperty("body", out var body)) return null;
+        var body = item.Property("body");
         if (body.ValueKind == JsonValueKind.Array) body = body.EnumerateArray().FirstOrDefault(b => b.String("value") is not null);
         return body.ValueKind == JsonValueKind.String ? body.GetString() : body.String("value");
     }
