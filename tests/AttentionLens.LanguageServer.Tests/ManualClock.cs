@@ -6,6 +6,7 @@ internal sealed class ManualClock : TimeProvider
     private readonly Lock gate = new();
     private readonly List<ManualTimer> timers = [];
     private readonly TaskCompletionSource timerSet = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private DateTimeOffset start = DateTimeOffset.UtcNow;
     private long now;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -14,6 +15,11 @@ internal sealed class ManualClock : TimeProvider
     public Task TimerSet => timerSet.Task;
 
     public override long GetTimestamp() => Interlocked.Read(ref now);
+
+    public override DateTimeOffset GetUtcNow() => start + TimeSpan.FromTicks(GetTimestamp());
+
+    /// <summary>Somebody sets the clock: what is measured goes on, what is read jumps.</summary>
+    public void Set(TimeSpan by) => start += by;
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

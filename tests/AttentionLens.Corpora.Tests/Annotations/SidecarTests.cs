@@ -160,6 +160,30 @@ public sealed class SidecarTests : IDisposable
         Assert.Contains("\"quote\":\"Linus\"", File.ReadAllText(Sidecar), StringComparison.Ordinal);
     }
 
+    /// <summary>The clock was put back, or a colleague's is ahead: what a session does is newer than what it saw, whatever the times say.</summary>
+    [Fact]
+    public void A_clock_that_jumps_back_loses_no_operation_of_a_crashed_session()
+    {
+        const string text = "Ada met Linus in Paris.";
+        var ahead = DateTimeOffset.UtcNow.AddHours(1);
+        var live = Live(text, ("a", 0, 3), ("b", 8, 13), ("c", 17, 22)).Select(a => a with { Time = ahead }).ToArray();
+        using (var file = SidecarFile.Open(Sidecar))
+        {
+            file.Change(live, []);
+            file.Save(text, live);
+        }
+
+        using (var crashed = SidecarFile.Open(Sidecar))
+        {
+            crashed.Put(live[0] with { Label = "CHANGED", Time = ahead.AddHours(-1) });
+            crashed.Put(live[1] with { Label = "UNTIMED", Time = null });
+            crashed.Remove("c");
+        }
+
+        using var next = SidecarFile.Open(Sidecar);
+        Assert.Equal(["CHANGED", "UNTIMED"], next.Annotations.Values.OrderBy(a => a.Id).Select(a => a.Label));
+    }
+
     [Fact]
     public void Two_sessions_on_one_document_keep_each_others_labels_and_the_later_change_of_one()
     {

@@ -93,6 +93,25 @@ public sealed class AnnotationTests : IDisposable
     }
 
     [Fact]
+    public async Task A_clock_that_is_set_neither_delays_nor_hides_what_is_done_after_it()
+    {
+        await using TestClient client = await OpenAsync();
+        string id = await Add(client, Span("PER", 0, 0, 3));
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await List(client);
+        foreach ((double hours, string label) in new[] { (-3, "BEFORE"), (9000, "AFTER"), (-9000.0, "AGAIN") })
+        {
+            clock.Set(TimeSpan.FromHours(hours));
+            await Ok(Annotate(client, $$"""{"change":[{"id":"{{id}}","label":"{{label}}"}],"title":"relabel"}"""));
+            clock.Advance(TimeSpan.FromSeconds(1));
+            Assert.Equal([$"{label}:Ada"], Shown(await List(client)));
+            Assert.Contains($"\"label\":\"{label}\"", System.IO.File.ReadAllText(Sidecar), StringComparison.Ordinal);
+        }
+        await History(client);
+        Assert.Equal(["AFTER:Ada"], Shown(await List(client)));
+    }
+
+    [Fact]
     public async Task Labels_follow_edits_and_what_the_text_on_disk_does_not_hold_waits_for_the_save()
     {
         await using TestClient client = await OpenAsync();

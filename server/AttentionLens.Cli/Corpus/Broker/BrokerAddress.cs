@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -48,7 +49,7 @@ internal sealed class BrokerAddress
     /// <exception cref="CommandException">There is no broker, or it does not let this user in.</exception>
     public async Task<IConnection> ConnectAsync(bool again, CancellationToken cancellation)
     {
-        var since = DateTime.UtcNow;
+        var since = Stopwatch.GetTimestamp();
         while (true)
         {
             try
@@ -61,7 +62,7 @@ internal sealed class BrokerAddress
             }
             catch (BrokerUnreachableException error)
             {
-                if (!again && DateTime.UtcNow - since > Patience)
+                if (!again && Stopwatch.GetElapsedTime(since) > Patience)
                 {
                     throw new CommandException($"No broker answers at {Name} ({Inner(error).Message.TrimEnd('.')}); start RabbitMQ there, or check the address.");
                 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -125,7 +126,7 @@ internal sealed class BrokerRun(CorpusRun run, Model model, BrokerAddress addres
     {
         var total = Math.Max(1.0, Enumerable.Range(0, run.Plan.Shards.Length).Sum(run.Bytes));
         var done = total - waiting.Sum(run.Bytes);
-        var since = DateTime.UtcNow;
+        var since = Stopwatch.GetTimestamp();
         var said = false;
         while (channel.IsOpen)
         {
@@ -141,7 +142,7 @@ internal sealed class BrokerRun(CorpusRun run, Model model, BrokerAddress addres
                 return;
             }
 
-            if (!said && DateTime.UtcNow - since > Lonely)
+            if (!said && Stopwatch.GetElapsedTime(since) > Lonely)
             {
                 said = true;
                 if (await channel.ConsumerCountAsync(BrokerAddress.Shards, cancellation).ConfigureAwait(false) == 0)
