@@ -66,7 +66,7 @@ internal static class CommandLine
         CommandException or ModelException or TokenizerException or MethodException or ExportException or SidecarException => (Failed, error.Message),
         OperationCanceledException => (Failed, "Cancelled."),
         OutOfMemoryException => (Failed, "Not enough memory for this text; give a shorter one, or one layer and head."),
-        IOException or UnauthorizedAccessException => (Failed, error.Message),
+        IOException or UnauthorizedAccessException => (Failed, $"{error.Message.TrimEnd('.')}."), // the system's words end as they like
         _ => (Failed, $"This should not have happened, please report it: {error.GetType().Name}: {error.Message}"),
     };
 

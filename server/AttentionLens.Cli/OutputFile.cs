@@ -17,18 +17,7 @@ internal static class OutputFile
         Write(path, write);
     }
 
-    public static void Write(string path, Action<Stream> write)
-    {
-        // A device or pipe cannot be replaced by a rename.
-        if (File.Exists(path) && (File.GetAttributes(path) & FileAttributes.Device) != 0)
-        {
-            using var device = File.OpenWrite(path);
-            write(device);
-            return;
-        }
-
-        WholeFile.Write(path, write);
-    }
+    public static void Write(string path, Action<Stream> write) => WholeFile.Write(path, write);
 
     /// <summary>Keeps stdout open when the buffer over it is disposed.</summary>
     private sealed class Unclosed(Stream inner) : Stream

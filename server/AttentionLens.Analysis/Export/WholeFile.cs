@@ -17,6 +17,27 @@ public static class WholeFile
             throw new ExportException($"'{path}' is a folder; name a file.");
         }
 
+        if (IsInPlace(path))
+        {
+            using var device = new FileStream(path, FileMode.Open, FileAccess.Write);
+            try
+            {
+                write(device);
+                device.Flush();
+            }
+            catch
+            {
+                if (device.CanSeek && device.Length > 0)
+                {
+                    device.SetLength(0);
+                }
+
+                throw;
+            }
+
+            return;
+        }
+
         var temporary = Path.Combine(folder, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
         try
         {
@@ -31,5 +52,17 @@ public static class WholeFile
         {
             File.Delete(temporary);
         }
+    }
+
+    /// <summary>
+    /// A device or pipe would be replaced by a rename: whoever may write /dev would lose /dev/null. Outside of Windows they look like files without
+    /// content, and what has none loses none when it is written where it is; /dev/stdout leads to a pipe, which has no path.
+    /// </summary>
+    private static bool IsInPlace(string path)
+    {
+        var file = new FileInfo(path);
+        return file.Exists && (OperatingSystem.IsWindows()
+            ? (file.Attributes & FileAttributes.Device) != 0
+            : (file.ResolveLinkTarget(returnFinalTarget: true) ?? file) is not FileInfo { Exists: true, Length: > 0 });
     }
 }

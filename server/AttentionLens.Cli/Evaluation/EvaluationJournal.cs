@@ -39,9 +39,9 @@ internal sealed class EvaluationJournal : IDisposable
         {
             throw new CommandException($"The folder of '{output}' does not exist.");
         }
-        catch (IOException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException($"'{path}' is in use: another run is writing the same report.");
+            throw new CommandException($"'{path}', which makes the run resumable, cannot be written; is another run writing the same report? {error.Message.TrimEnd('.')}.");
         }
 
         var first = JsonSerializer.Serialize(header, EvaluationJson.Default.JournalHeader);

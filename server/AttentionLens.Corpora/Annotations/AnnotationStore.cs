@@ -79,7 +79,7 @@ public static class AnnotationStore
         try
         {
             Directory.CreateDirectory(folder);
-            if (!File.Exists(path)) File.WriteAllText(path, document.Text, new UTF8Encoding(false));
+            if (!File.Exists(path)) WholeText.Write(path, document.Text);
             else if (CorpusIndex.ReadText(path) != document.Text.TrimStart('\uFEFF')) throw new SidecarException($"{path} exists and holds another text; import into another folder, or move it away.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -39,27 +39,38 @@ public sealed class SearchIndexWriter : IDisposable
 
     /// <param name="path">Where the index appears when it is finished.</param>
     /// <param name="facts">What is known of the run, by name.</param>
+    /// <exception cref="IOException">It cannot be written, here or later: the folder is read-only, the disk is full.</exception>
     public SearchIndexWriter(string path, IEnumerable<KeyValuePair<string, string>> facts)
     {
         this.path = path;
         temporary = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
         connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = temporary, Pooling = false }.ToString());
-        connection.Open();
-        // Nobody reads it before it has its name, so nothing needs to survive a crash.
-        Execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;");
-        Execute("""
-            CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-            CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL);
-            CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL, inner INTEGER NOT NULL);
-            CREATE TABLE texts (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, start INTEGER NOT NULL, tokens BLOB NOT NULL);
-            CREATE TABLE edges (head INTEGER, text INTEGER, weights BLOB NOT NULL, PRIMARY KEY (head, text)) WITHOUT ROWID;
-            CREATE TABLE predictions (document INTEGER, start INTEGER, end INTEGER, text INTEGER, word TEXT NOT NULL, probability REAL, PRIMARY KEY (document, start)) WITHOUT ROWID;
-            CREATE TABLE states (text INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
-            """);
-        transaction = connection.BeginTransaction();
-        foreach ((string name, string value) in facts)
+        try
         {
-            Execute("INSERT INTO facts VALUES ($0, $1)", name, value);
+            connection.Open();
+            // Nobody reads it before it has its name, so nothing needs to survive a crash.
+            Execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;");
+            Execute("""
+                CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+                CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL);
+                CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL, inner INTEGER NOT NULL);
+                CREATE TABLE texts (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, start INTEGER NOT NULL, tokens BLOB NOT NULL);
+                CREATE TABLE edges (head INTEGER, text INTEGER, weights BLOB NOT NULL, PRIMARY KEY (head, text)) WITHOUT ROWID;
+                CREATE TABLE predictions (document INTEGER, start INTEGER, end INTEGER, text INTEGER, word TEXT NOT NULL, probability REAL, PRIMARY KEY (document, start)) WITHOUT ROWID;
+                CREATE TABLE states (text INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
+                """);
+            transaction = connection.BeginTransaction();
+            foreach ((string name, string value) in facts)
+            {
+                Execute("INSERT INTO facts VALUES ($0, $1)", name, value);
+            }
+        }
+        catch (Exception error) when (error is SqliteException or IOException)
+        {
+            transaction?.Dispose();
+            connection.Dispose();
+            File.Delete(temporary);
+            throw Unwritable(error);
         }
 
         addText = Prepare("INSERT INTO texts VALUES ($0, $1, $2, $3)", 4);
@@ -137,7 +148,15 @@ public sealed class SearchIndexWriter : IDisposable
             }
         }
 
-        transaction.Commit();
+        try
+        {
+            transaction.Commit();
+        }
+        catch (SqliteException error)
+        {
+            throw Unwritable(error);
+        }
+
         Close();
         File.Move(temporary, path, overwrite: true);
         finished = true;
@@ -177,15 +196,24 @@ public sealed class SearchIndexWriter : IDisposable
         return command;
     }
 
-    private static void Run(SqliteCommand command, params ReadOnlySpan<object> values)
+    private void Run(SqliteCommand command, params ReadOnlySpan<object> values)
     {
         for (int i = 0; i < values.Length; i++)
         {
             command.Parameters[i].Value = values[i];
         }
 
-        command.ExecuteNonQuery();
+        try
+        {
+            command.ExecuteNonQuery();
+        }
+        catch (SqliteException error)
+        {
+            throw Unwritable(error);
+        }
     }
+
+    private IOException Unwritable(Exception error) => error as IOException ?? new IOException($"'{path}' could not be written: {error.Message.TrimEnd('.')}.", error);
 
     private void Execute(string sql, params ReadOnlySpan<object> values)
     {

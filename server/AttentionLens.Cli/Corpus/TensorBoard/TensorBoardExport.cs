@@ -31,9 +31,19 @@ internal sealed class TensorBoardExport(RunFolder run, string folder)
         OutputFile.Write(Path.Combine(folder, name), stream =>
         {
             var events = new EventFile(stream, (DateTime.UtcNow - DateTime.UnixEpoch).TotalSeconds);
-            using var points = run.Index.Outputs.Keep.Contains("hidden") ? new Projector(folder, Points) : null;
-            Write(events, points, progress, cancellation);
-            points?.Finish();
+            if (!run.Index.Outputs.Keep.Contains("hidden"))
+            {
+                Write(events, null, progress, cancellation);
+                return;
+            }
+
+            OutputFile.Write(Path.Combine(folder, "tensors.tsv"), vectors => OutputFile.Write(Path.Combine(folder, "metadata.tsv"), names =>
+            {
+                using var points = new Projector(vectors, names, Points);
+                Write(events, points, progress, cancellation);
+            }));
+            OutputFile.Write(Path.Combine(folder, "projector_config.pbtxt"), file => file.Write(
+                "embeddings {\n  tensor_name: \"hidden\"\n  tensor_path: \"tensors.tsv\"\n  metadata_path: \"metadata.tsv\"\n}\n"u8));
         });
     }
 
@@ -116,17 +126,16 @@ internal sealed class TensorBoardExport(RunFolder run, string folder)
     /// <summary>The files that TensorBoard's projector reads: vectors, what they are, and where both are.</summary>
     private sealed class Projector : IDisposable
     {
-        private readonly string folder;
         private readonly int most;
         private readonly StreamWriter vectors;
         private readonly StreamWriter names;
         private int count;
 
-        public Projector(string folder, int most)
+        public Projector(Stream vectors, Stream names, int most)
         {
-            (this.folder, this.most) = (folder, most);
-            (vectors, names) = (Open("tensors.tsv"), Open("metadata.tsv"));
-            names.Write("token\ttext\tdocument\tstart\n");
+            this.most = most;
+            (this.vectors, this.names) = (Writer(vectors), Writer(names));
+            this.names.Write("token\ttext\tdocument\tstart\n");
         }
 
         public void Add(RunText text)
@@ -158,21 +167,13 @@ internal sealed class TensorBoardExport(RunFolder run, string folder)
             }
         }
 
-        public void Finish()
-        {
-            vectors.Dispose();
-            names.Dispose();
-            OutputFile.Write(Path.Combine(folder, "projector_config.pbtxt"), stream => stream.Write(
-                "embeddings {\n  tensor_name: \"hidden\"\n  tensor_path: \"tensors.tsv\"\n  metadata_path: \"metadata.tsv\"\n}\n"u8));
-        }
-
         public void Dispose()
         {
             vectors.Dispose();
             names.Dispose();
         }
 
-        private StreamWriter Open(string name) => new(Path.Combine(folder, name), append: false, new UTF8Encoding(false), 1 << 16);
+        private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false), 1 << 16, leaveOpen: true);
 
         private static string Cell(string text) => DisplayText.Clean(text).Replace('\t', ' ').Replace('\n', ' ');
     }

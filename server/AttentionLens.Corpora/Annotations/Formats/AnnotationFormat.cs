@@ -99,7 +99,7 @@ public abstract class AnnotationFormat
         try
         {
             if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            File.WriteAllText(path, content, new UTF8Encoding(false));
+            WholeText.Write(path, content);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
