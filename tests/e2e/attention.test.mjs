@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openEditor, serverProcesses } from './lib/editor.mjs';
+import { extensionHosts, openEditor, parentOf, serverProcesses } from './lib/editor.mjs';
 import { attend, mostTellingHead } from './lib/oracle.mjs';
 
 const paragraph =
@@ -188,6 +188,34 @@ test('a killed server comes back, and so do the tints', async () => {
   const tokens = visible(answer);
   await agreeing(paragraph, tokens, rowAtMiddle(answer, tokens, 'suitcase'), 'tints after the restart');
   await editor.screenshot('after-kill');
+});
+
+test('a killed extension host takes its server with it, and its successor shows attention again', async () => {
+  const [before] = ownServers();
+  const hosts = extensionHosts();
+  const host = parentOf(before);
+  assert(hosts.includes(host), `the server's parent is ${host}, extensions run in ${hosts}`);
+  process.kill(host, 'SIGKILL');
+  await editor.until(
+    () => ownServers(),
+    now => !now.includes(before),
+    'the end of the server',
+  );
+  await editor.until(
+    () => extensionHosts(),
+    now => now.some(id => !hosts.includes(id)),
+    'another extension host',
+  );
+  // What was shown was the killed process's own knowledge: it is asked for again.
+  await editor.placeCursor('suitcase');
+  await editor.run('AttentionLens: Show Attention');
+  const answer = attend(paragraph, view);
+  const tokens = visible(answer);
+  await agreeing(paragraph, tokens, rowAtMiddle(answer, tokens, 'suitcase'), 'tints of the next extension host');
+  await editor.screenshot('after-kill-of-host');
+  const servers = ownServers();
+  assert.equal(servers.length, 1, 'one server for one window');
+  assert(!hosts.includes(parentOf(servers[0])));
 });
 
 test('Clear Attention removes every tint', async () => {

@@ -1,4 +1,5 @@
-// Every command line that README and docs show is run as it stands there, in a folder that has what a reader would have.
+// Every command line of the program that README and docs show is run as it stands there, in a folder that has what a reader would have. Of the commands that
+// build, measure, train or draw, which take minutes, what they name is looked for: scripts, files, projects, tests.
 
 import assert from 'node:assert/strict';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,6 +20,8 @@ const notRun = [
   ['./vit-base-patch16-224', 'a model that the reader would have to download'],
   ['$SLURM_ARRAY_TASK_ID', 'a job of a cluster'],
   ['--broker amqp', 'a broker that the reader would have; corpus.test.mjs runs one'],
+  ['--methods raw,rollout,relevancy,leave-one-out', 'as long as the report of docs/cli.md, which is made'],
+  ['[suggest:POSITION]', 'a synopsis; its test is below'],
 ];
 /** The same for pages whose part is still being written: these need not occur. */
 const mayOccur = [
@@ -30,20 +33,36 @@ const mayOccur = [
 const pages = [
   'README.md',
   'README.zh-CN.md',
-  ...(await readdir(path.join(root, 'docs'))).filter(name => name.endsWith('.md')).map(name => `docs/${name}`),
+  ...(await readdir(path.join(root, 'docs'), { recursive: true }))
+    .filter(name => name.endsWith('.md'))
+    .map(name => path.posix.join('docs', name.replaceAll('\\', '/'))),
 ].sort();
+/** Pages beside the documentation, and the folder in which their commands are meant. */
+const otherPages = [
+  ['CONTRIBUTING.md', '.'],
+  ['SECURITY.md', '.'],
+  ['samples/README.md', '.'],
+  ['training/README.md', 'training'],
+  ['training/convert/README.md', '.'],
+];
 
-const commands = (await Promise.all(pages.map(commandsOf))).flat();
+const lines = (await Promise.all(pages.map(page => linesOf(page)))).flat();
+const commands = lines.filter(
+  // In running text a command is often named and not meant whole: one that has its text or file is.
+  ({ line, isFenced }) => line.startsWith('attention-lens ') && (isFenced || /"[^"]* [^"]*"| -f /.test(line)),
+);
 const reasonOf = line => [...notRun, ...mayOccur].find(([part]) => line.includes(part))?.[1];
 
-/** Lines of fenced blocks, continued ones joined. */
-async function commandsOf(page) {
+/** What stands in fenced blocks, line by line, continued ones joined, and in spans of code. */
+async function linesOf(page, folder = '.') {
   const text = (await readFile(path.join(root, page), 'utf8')).replaceAll(/\\\r?\n\s*/g, '');
-  return [...text.matchAll(/^[ \t]*```.*\n([\s\S]*?)^[ \t]*```/gm)]
-    .flatMap(([, block]) => block.split('\n'))
-    .map(line => line.trim().replace(/^dist\//, ''))
-    .filter(line => line.startsWith('attention-lens '))
-    .map(line => ({ page, line }));
+  const fence = /^[ \t]*```.*\n([\s\S]*?)^[ \t]*```/gm;
+  const fenced = [...text.matchAll(fence)].flatMap(([, block]) => block.split('\n'));
+  const spans = [...text.replaceAll(fence, '').matchAll(/(?<!`)`([^`\n]+)`(?!`)/g)].map(([, span]) => span);
+  return [
+    ...fenced.map(line => ({ page, folder, line, isFenced: true })),
+    ...spans.map(line => ({ page, folder, line, isFenced: false })),
+  ].map(entry => ({ ...entry, line: entry.line.trim().replace(/^dist\//, '') }));
 }
 
 /** Words as a shell takes them: quotes hold spaces, a comment ends the line. */
@@ -100,4 +119,45 @@ test('the directive behind the completion scripts completes', async () => {
   const { status, stdout } = await attentionLens([`[suggest:${line.length}]`, line]);
   assert.equal(status, 0);
   assert.deepEqual(stdout.trim().split(/\r?\n/), ['export']);
+});
+
+describe('commands that build, measure, train or draw', async () => {
+  const all = [...lines, ...(await Promise.all(otherPages.map(([page, folder]) => linesOf(page, folder)))).flat()];
+  const { scripts } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+  const benchmarks = await readFile(path.join(root, 'benchmarks/AttentionLens.Benchmarks/Program.cs'), 'utf8');
+  const named = all.filter(({ line }) => /(^|\s)(node|npm|dotnet|python3) /.test(line) && !line.includes('import '));
+
+  test('there are some', () => assert(named.length > 30, `${named.length} were found`));
+
+  for (const line of new Set(named.map(({ line }) => line))) {
+    const { page, folder } = named.find(entry => entry.line === line);
+    test(`${page}: ${line}`, async () => {
+      const [program, ...rest] = line.replace(/^(?:\w+=\S+ |nice -n \d+ )*/, '').split(/\s+/);
+      const at = name =>
+        readdir(path.dirname(path.join(root, folder, name))).then(names => names.includes(path.basename(name)));
+      if (program === 'npm') {
+        const script = rest[0] === 'run' ? rest[1] : rest[0];
+        assert(script in scripts, `package.json has no script "${script}"`);
+      } else if (program === 'dotnet') {
+        const project = rest.includes('--project') ? rest[rest.indexOf('--project') + 1] : rest[1];
+        if (/[\\/]/.test(project)) assert(await at(project), `${project} is not there`);
+        const section =
+          line.includes('AttentionLens.Benchmarks -- ') &&
+          rest.slice(rest.indexOf('--') + 1).find(word => /^[a-z]+$/.test(word));
+        if (section) assert(benchmarks.includes(`"${section}"`), `the benchmarks have no section "${section}"`);
+        const filter = rest.includes('--filter') && rest[rest.indexOf('--filter') + 1];
+        if (filter) {
+          const sources = (await readdir(path.join(root, project), { recursive: true })).filter(name =>
+            /^(?!(bin|obj)[\\/]).*\.cs$/.test(name),
+          );
+          const text = (await Promise.all(sources.map(name => readFile(path.join(root, project, name), 'utf8')))).join(
+            '\n',
+          );
+          assert(text.includes(filter), `no test of ${project} is named ${filter}`);
+        }
+      } else {
+        assert(await at(rest[0]), `${rest[0]} is not there`);
+      }
+    });
+  }
 });

@@ -340,3 +340,12 @@ export function serverProcesses() {
     .filter(line => line.includes(path.join(state, 'extensions')) && /attention-lens(\.exe|\.dll)? serve/.test(line))
     .map(line => Number.parseInt(line, 10));
 }
+
+export const parentOf = id => Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(id)], { encoding: 'utf8' }));
+
+/** Process ids of the processes in which the workbench runs extensions, one for each window. */
+export const extensionHosts = () =>
+  execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .filter(line => line.includes('--type=extensionHost'))
+    .map(line => Number.parseInt(line, 10));
