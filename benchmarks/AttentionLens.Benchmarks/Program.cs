@@ -12,6 +12,7 @@ using AttentionLens.Models;
 //   ... -- methods FOLDER [TOKENS ...]: what each method of docs/methods.md costs
 //   ... -- forward FOLDER RUN: the engine alone over the texts of a run of a corpus; one side of benchmarks/corpus/throughput.mjs
 //   ... -- reading: what reading a document of five megabytes costs by format
+//   ... -- standoff FOLDER RUNS: one side of benchmarks/annotations/brat.mjs
 //   ... -- peer FOLDER THREADS: one side of benchmarks/compare/compare.mjs
 // benchmarks/engine.mjs runs what docs/engine.md shows.
 // Medians, and the best in brackets; the peak is taken again beside each figure, because on a shared machine it moves.
@@ -30,6 +31,12 @@ if (args is ["methods", string methodsFolder, .. string[] tokens])
 if (args is ["reading"])
 {
     Reading.Run();
+    return;
+}
+
+if (args is ["standoff", string standoffFolder, string standoffRuns])
+{
+    Standoff.Run(standoffFolder, int.Parse(standoffRuns, CultureInfo.InvariantCulture));
     return;
 }
 
