@@ -1,4 +1,3 @@
-using System.Text;
 using AttentionLens.Corpora.Annotations.Formats;
 
 namespace AttentionLens.Corpora.Annotations;
