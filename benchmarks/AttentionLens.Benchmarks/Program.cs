@@ -7,7 +7,7 @@ using AttentionLens.Models;
 
 // Speed of the kernels against this machine's own limits.
 //   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- [threads] [matmul|attention|trace|elementwise|model]
-//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|bert-mini|gpt2|gpt2-4096 FOLDER
+//   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|bert-mini|bert-tiny|gpt2|gpt2-4096 FOLDER
 //   ... -- memory FOLDER TOKENS THREADS: the peak of a process, rows and thumbnails of a long text
 //   ... -- methods FOLDER [TOKENS ...]: what each method of docs/methods.md costs
 //   ... -- forward FOLDER RUN: the engine alone over the texts of a run of a corpus; one side of benchmarks/corpus/throughput.mjs

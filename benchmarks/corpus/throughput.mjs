@@ -1,40 +1,39 @@
 // `attention-lens corpus run` over a corpus: its throughput beside what the engine alone does with the same texts, in turns in one run, the memory of
 // the process over its time, and the bytes it writes.
 //
-//   node benchmarks/corpus/throughput.mjs MODEL FILE [--bytes N] [--rounds N] [--keep NAMES ...]
+//   node benchmarks/corpus/throughput.mjs MODEL FILE [--bytes N] [--rounds N] [--keep NAMES ...] [--unit paragraph]
 //
 // MODEL is a folder. Of FILE, text or JSON Lines, the first N bytes are taken (all when left out). Needs `npm run build`, and
 // `dotnet build -c Release benchmarks/AttentionLens.Benchmarks`.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { dist, executableName, root } from '../../scripts/lib/paths.mjs';
+import { root } from '../../scripts/lib/paths.mjs';
+import { executable } from '../../tests/process/lib/command-line.mjs';
+import { beginning, memoryOf } from './lib.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     bytes: { type: 'string' },
     rounds: { type: 'string', default: '3' },
+    unit: { type: 'string', default: 'paragraph' },
     keep: { type: 'string', multiple: true, default: ['profiles', 'profiles,received'] },
   },
 });
 const [model, file] = positionals.map(name => path.resolve(name));
 if (!file) {
-  console.error('usage: node benchmarks/corpus/throughput.mjs MODEL FILE [--bytes N] [--rounds N] [--keep NAMES ...]');
+  console.error('usage: node benchmarks/corpus/throughput.mjs MODEL FILE [--bytes N] [--rounds N] [--keep NAMES ...] [--unit paragraph]');
   process.exit(1);
 }
 
 const program = path.join(root, 'benchmarks/AttentionLens.Benchmarks/bin/Release/net10.0/AttentionLens.Benchmarks.dll');
 const folder = await mkdtemp(path.join(tmpdir(), 'attentionlens-corpus-'));
 try {
-  const corpus = path.join(folder, `corpus${path.extname(file)}`);
-  const end = values.bytes ? Number(values.bytes) - 1 : undefined;
-  await pipeline(createReadStream(file, { end }), createWriteStream(corpus));
+  const corpus = await beginning(file, values.bytes, folder);
   const megabytes = (await stat(corpus)).size / 1e6;
   console.log(`${path.basename(file)}, ${megabytes.toFixed(1)} MB; ${path.basename(model)}`);
   console.log('| kept | tokens | run, tokens/s | engine alone | share | written, bytes/token | memory by quarters, MB |');
@@ -66,21 +65,11 @@ async function measure(corpus, keep) {
 /** Seconds from start to end, and the largest resident set in each quarter of them. */
 async function run(corpus, keep, out) {
   const from = performance.now();
-  const child = spawn(path.join(dist, executableName), ['corpus', 'run', corpus, '-o', out, '-m', model, '--keep', keep], {
+  const child = spawn(executable, ['corpus', 'run', corpus, '-o', out, '-m', model, '--keep', keep, '--unit', values.unit], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const samples = [];
-  const timer = setInterval(async () => {
-    const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
-    const resident = /VmRSS:\s+(\d+)/.exec(status);
-    if (resident) samples.push(Number(resident[1]) / 1024);
-  }, 500);
+  const memory = memoryOf(child);
   const code = await new Promise(resolve => child.once('exit', resolve));
-  clearInterval(timer);
   if (code !== 0) throw new Error(`corpus run ended with ${code}`);
-  const quarter = i => samples.slice((i * samples.length) / 4, ((i + 1) * samples.length) / 4);
-  return {
-    seconds: (performance.now() - from) / 1000,
-    memory: [0, 1, 2, 3].map(i => Math.round(Math.max(...quarter(i)))),
-  };
+  return { seconds: (performance.now() - from) / 1000, memory: memory() };
 }

@@ -1,14 +1,14 @@
 // One corpus twice: by `corpus run` on one machine, and by four worker processes over a real RabbitMQ, one of which is killed (kill -9) and replaced
 // every so often, and the broker killed and started again in mid-run. Every byte of the two runs is compared.
 //
-//   node benchmarks/corpus/workers.mjs MODEL FILE [--bytes N] [--workers 4] [--kill-every SECONDS] [--keep NAMES]
+//   node benchmarks/corpus/workers.mjs MODEL FILE [--bytes N] [--workers 4] [--kill-every SECONDS] [--keep NAMES] [--unit paragraph]
 //
 // MODEL is a folder. Of FILE, text or JSON Lines, the first N bytes are taken (all when left out). Needs `npm run build`, and rabbitmq-server
 // (Debian's package).
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,6 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { executable } from '../../tests/process/lib/command-line.mjs';
 import { RabbitMQ } from '../../tests/process/lib/rabbitmq.mjs';
+import { beginning, memoryOf } from './lib.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,11 +26,12 @@ const { values, positionals } = parseArgs({
     workers: { type: 'string', default: '4' },
     'kill-every': { type: 'string', default: '30' },
     keep: { type: 'string', default: 'profiles' },
+    unit: { type: 'string', default: 'paragraph' },
   },
 });
 const [model, file] = positionals.map(name => path.resolve(name));
 if (!file) {
-  console.error('usage: node benchmarks/corpus/workers.mjs MODEL FILE [--bytes N] [--workers 4] [--kill-every SECONDS] [--keep NAMES]');
+  console.error('usage: node benchmarks/corpus/workers.mjs MODEL FILE [--bytes N] [--workers 4] [--kill-every SECONDS] [--keep NAMES] [--unit paragraph]');
   process.exit(1);
 }
 
@@ -37,22 +39,22 @@ const folder = await mkdtemp(path.join(tmpdir(), 'attentionlens-corpus-'));
 const children = new Set();
 let rabbit;
 try {
-  const corpus = path.join(folder, `corpus${path.extname(file)}`);
-  const end = values.bytes ? Number(values.bytes) - 1 : undefined;
-  await pipeline(createReadStream(file, { end }), createWriteStream(corpus));
+  const corpus = await beginning(file, values.bytes, folder);
+  const options = ['-m', model, '--keep', values.keep, '--unit', values.unit];
   console.log(`${path.basename(file)}, ${((await stat(corpus)).size / 1e6).toFixed(1)} MB; ${path.basename(model)}; ${values.keep}`);
 
   let from = performance.now();
   const seconds = () => Math.round((performance.now() - from) / 1000);
-  const alone = start('corpus', 'run', corpus, '-o', path.join(folder, 'alone'), '-m', model, '--keep', values.keep);
+  const alone = start('corpus', 'run', corpus, '-o', path.join(folder, 'alone'), ...options);
+  const memory = memoryOf(alone.child);
   await good(alone);
-  console.log(`one process: ${seconds()} s. ${alone.out.trim().split('\n').at(-1)}`);
+  console.log(`one process: ${seconds()} s, memory by quarters ${memory().join(', ')} MB. ${alone.out.trim().split('\n').at(-1)}`);
 
   rabbit = await RabbitMQ.create();
   await rabbit.start();
   from = performance.now();
   const spread = path.join(folder, 'spread');
-  const run = start('corpus', 'run', corpus, '-o', spread, '-m', model, '--keep', values.keep, '--broker', rabbit.url);
+  const run = start('corpus', 'run', corpus, '-o', spread, ...options, '--broker', rabbit.url);
   const worker = () => start('corpus', 'worker', '--broker', rabbit.url, '--workers', '1');
   const workers = Array.from({ length: Number(values.workers) }, worker);
   const total = (await contents(path.join(folder, 'alone'))).filter(([name]) => name.endsWith('.safetensors')).length;
@@ -103,9 +105,10 @@ function start(...args) {
   return started;
 }
 
-async function good({ ended, child, out }) {
+async function good(started) {
+  const { child, ended } = started;
   const status = await ended;
-  if (status !== 0) throw new Error(`${child.spawnargs.slice(1, 3).join(' ')} ended with ${status}: ${out}`);
+  if (status !== 0) throw new Error(`${child.spawnargs.slice(1, 3).join(' ')} ended with ${status}: ${started.out}`);
 }
 
 /** Name and SHA-256 of every file but what a killed process left half-written. */
