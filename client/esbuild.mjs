@@ -1,4 +1,4 @@
-// Bundles the extension host (CommonJS for node) and the panel (one IIFE and one stylesheet) into dist/.
+// Bundles the extension host (CommonJS for node) and the panels (one IIFE and one stylesheet each) into dist/.
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 
@@ -18,7 +18,7 @@ export const targets = [
   },
   {
     ...common,
-    entryPoints: { panel: 'webview/main.tsx' },
+    entryPoints: { panel: 'webview/main.tsx', adjudication: 'webview/adjudication.tsx' },
     outdir: 'dist',
     platform: 'browser',
     target: 'chrome122',

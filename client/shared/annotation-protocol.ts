@@ -190,6 +190,51 @@ export interface ExchangeResult extends Result {
   readonly losses?: readonly string[];
 }
 
+export type Choice = 'open' | 'left' | 'right' | 'both' | 'neither';
+
+/** Two annotators and the third, who holds what is decided; absent = the one without a name. */
+export interface AdjudicationNames {
+  readonly left?: string;
+  readonly right?: string;
+  readonly into?: string;
+}
+
+export interface AdjudicationParams extends Document, AdjudicationNames {
+  /** What both say alike is listed too. */
+  readonly agreed?: boolean;
+}
+
+export interface AdjudicationDecision {
+  /** Ids; absent where that side has nothing. */
+  readonly left?: string;
+  readonly right?: string;
+  readonly choice: Choice;
+  readonly stamp?: string;
+}
+
+export interface AdjudicateParams extends AdjudicationParams {
+  readonly decisions?: readonly AdjudicationDecision[];
+  readonly allOpen?: Choice;
+  readonly title?: string;
+}
+
+export interface AdjudicationPair {
+  readonly difference: 'none' | 'attributes' | 'label' | 'extent' | 'labelAndExtent' | 'onlyLeft' | 'onlyRight';
+  readonly choice: Choice;
+  readonly stamp: string;
+  readonly left?: Annotation;
+  readonly right?: Annotation;
+  readonly taken?: readonly Annotation[];
+}
+
+export interface AdjudicationResult extends Result {
+  readonly pairs: readonly AdjudicationPair[];
+  readonly agreed: number;
+  readonly unwritten: number;
+  readonly changed?: readonly AdjudicationDecision[];
+  readonly problems?: readonly string[];
+}
+
 export interface AnnotationsChanged {
   readonly uri: string;
   readonly message?: string;
@@ -226,6 +271,8 @@ export interface AnnotationRequests {
     result: RationaleResult;
   };
   'attentionLens/annotatedCorpus': { params: { readonly folder: string }; result: AnnotatedCorpusResult };
+  'attentionLens/adjudication': { params: AdjudicationParams; result: AdjudicationResult };
+  'attentionLens/adjudicate': { params: AdjudicateParams; result: AdjudicationResult };
   'attentionLens/exportAnnotations': { params: ExchangeParams; result: ExchangeResult };
   'attentionLens/importAnnotations': { params: ExchangeParams; result: ExchangeResult };
 }

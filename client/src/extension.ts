@@ -71,7 +71,7 @@ export function activate(context: vscode.ExtensionContext): void {
     models,
     new OverviewTree(server, shown, view, status, tints),
     registerCommands({ server, shown, view, imageView, panels, status, tints, models, comparisons }),
-    registerAnnotations(server, view, context.workspaceState),
+    registerAnnotations(server, view, context),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 
-/** The page of a panel. Nothing inline, nothing from the network; colours are set through the CSSOM. */
-export function panelHtml(webview: vscode.Webview, root: vscode.Uri, nonce: string): string {
+/** The page of a panel, by the name of its bundle. Nothing inline, nothing from the network; colours are set through the CSSOM. */
+export function panelHtml(webview: vscode.Webview, root: vscode.Uri, nonce: string, name = 'panel'): string {
   const uri = (file: string) => webview.asWebviewUri(vscode.Uri.joinPath(root, file)).toString();
   const policy = [
     "default-src 'none'",
@@ -16,12 +16,12 @@ export function panelHtml(webview: vscode.Webview, root: vscode.Uri, nonce: stri
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${uri('panel.css')}">
+<link rel="stylesheet" href="${uri(`${name}.css`)}">
 <title>AttentionLens</title>
 </head>
 <body>
 <main id="root"></main>
-<script nonce="${nonce}" src="${uri('panel.js')}"></script>
+<script nonce="${nonce}" src="${uri(`${name}.js`)}"></script>
 </body>
 </html>`;
 }

@@ -65,7 +65,7 @@ export class TintDecorations implements vscode.Disposable {
   }
 }
 
-const outline = (color: string, style: string): vscode.TextEditorDecorationType =>
+export const outline = (color: string, style: string): vscode.TextEditorDecorationType =>
   vscode.window.createTextEditorDecorationType({
     outlineColor: new vscode.ThemeColor(color),
     outlineStyle: style,

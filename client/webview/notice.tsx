@@ -8,14 +8,15 @@ interface NoticeProps {
   readonly kind: 'empty' | 'failed';
   readonly title: string;
   readonly message: string;
+  readonly icon?: string;
   readonly children?: ComponentChildren;
 }
 
 /** What stands in place of a picture: why there is none, and what to do. */
-function Notice({ kind, title, message, children }: NoticeProps) {
+export function Notice({ kind, title, message, icon, children }: NoticeProps) {
   return (
     <div class="notice" role={kind === 'empty' ? 'status' : 'alert'} data-state={kind}>
-      <span class={`codicon codicon-${kind === 'empty' ? 'eye-closed' : 'error'}`} aria-hidden="true" />
+      <span class={`codicon codicon-${icon ?? (kind === 'empty' ? 'eye-closed' : 'error')}`} aria-hidden="true" />
       <h1>{title}</h1>
       <p>{message}</p>
       <div class="actions">{children}</div>

@@ -129,6 +129,9 @@ internal sealed class LanguageServer : IDisposable
         InOrder("attentionLens/exportAnnotations", AnnotationJson.Default.ExportAnnotationsParams, AnnotationJson.Default.ExchangeResult, labels.Export);
         InOrder("attentionLens/importAnnotations", AnnotationJson.Default.ImportAnnotationsParams, AnnotationJson.Default.ExchangeResult, labels.Import);
         InOrder("attentionLens/annotatedCorpus", AnnotationJson.Default.AnnotatedCorpusParams, AnnotationJson.Default.AnnotatedCorpusResult, labels.Corpus);
+        var adjudication = new AdjudicationHandlers(annotations, attention);
+        InOrder("attentionLens/adjudication", AnnotationJson.Default.AdjudicationParams, AnnotationJson.Default.AdjudicationResult, adjudication.Compare);
+        InOrder("attentionLens/adjudicate", AnnotationJson.Default.AdjudicateParams, AnnotationJson.Default.AdjudicationResult, adjudication.Decide);
         InOrder("attentionLens/similarSpans", AnnotationJson.Default.SimilarSpansParams, AnnotationJson.Default.SimilarSpansResult, evidence.Similar);
         InOrder("attentionLens/relationCandidates", AnnotationJson.Default.RelationCandidatesParams, AnnotationJson.Default.RelationCandidatesResult, evidence.Relations);
         InOrder("attentionLens/rationale", AnnotationJson.Default.RationaleParams, AnnotationJson.Default.RationaleResult, new RationaleHandler(annotations, attention).Measure);

@@ -1,9 +1,11 @@
 // Labels in the real editor: set by keyboard alone, kept through heavy edits and a reload, exported and imported again.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { dist, executableName } from '../../scripts/lib/paths.mjs';
 import { openEditor, openWindow } from './lib/editor.mjs';
 
 const letter =
@@ -24,6 +26,28 @@ const labels = {
   documents: [{ name: 'travel' }, { name: 'letter' }],
 };
 
+/** Two annotators who differ on one name and one border. */
+const visit = 'Ada Lovelace met Charles Babbage in New York City.\n';
+const said = {
+  anna: { 'Ada Lovelace': 'PER', 'Charles Babbage': 'PER', 'New York': 'LOC' },
+  bob: { 'Ada Lovelace': 'PER', 'Charles Babbage': 'LOC', 'New York City': 'LOC' },
+};
+
+/** Their sidecars, as the command line writes them. */
+function annotate(document) {
+  for (const [annotator, labels] of Object.entries(said)) {
+    const input = Object.entries(labels)
+      .map(([text, label]) => {
+        const start = visit.indexOf(text);
+        return `${JSON.stringify({ label, start, end: start + text.length })}\n`;
+      })
+      .join('');
+    execFileSync(path.join(dist, executableName), ['annotate', 'add', document, '--batch', '--by', annotator], {
+      input,
+    });
+  }
+}
+
 let editor;
 before(async () => {
   editor = await openEditor({
@@ -31,7 +55,10 @@ before(async () => {
       'letters/attention-lens.labels.json': JSON.stringify(labels),
       'letters/first.txt': letter,
       'letters/second.txt': 'Nothing is labelled here.\n',
+      'compared/attention-lens.labels.json': JSON.stringify(labels),
+      'compared/visit.txt': visit,
     },
+    prepare: workspace => annotate(path.join(workspace, 'compared/visit.txt')),
   });
   await editor.openFile('letters/first.txt');
 });
@@ -314,6 +341,56 @@ test('an export holds every label, and comes back by import', async () => {
   await choose(exported);
   await editor.until(stored, all => all.length === words.length, 'the label again');
   await eventually(framed, words, 'all labels on their words');
+});
+
+test('two annotators are adjudicated by keyboard, and a reload of the window goes on where one was', async () => {
+  const gold = async () =>
+    (await readFile(path.join(editor.workspace, 'compared/visit.txt@carla.al.jsonl'), 'utf8').catch(() => ''))
+      .split('\n')
+      .slice(1)
+      .filter(Boolean)
+      .map(line => JSON.parse(line))
+      .map(({ label, at, status, source }) => `${label} ${at[0].quote} ${status ?? source}`);
+  const panel = editor.panel();
+  const progress = text => panel.locator('.sitting strong', { hasText: text }).waitFor();
+  await editor.openFile('compared/visit.txt');
+  await editor.run('AttentionLens: Adjudicate Two Annotators');
+  await editor.pick('anna');
+  const input = editor.page.locator('.quick-input-widget input').first();
+  await editor.page.locator('.quick-input-widget', { hasText: 'Who decides between anna and bob?' }).waitFor();
+  await input.fill('bob');
+  await editor.page.locator('.quick-input-widget', { hasText: 'choose a third name' }).waitFor();
+  await input.fill('carla');
+  await keys('Enter');
+  await progress('0 of 2 decided');
+  await panel.locator('article').first().click();
+  await editor.until(
+    async () => (await editor.shades()).marks.filter(({ outline }) => outline).length,
+    count => count === 'Charles Babbage'.length,
+    'frames around the name in the editor',
+  );
+  await editor.screenshot('adjudication');
+  await keys('1');
+  await progress('1 of 2 decided');
+  await eventually(
+    gold,
+    ['PER Ada Lovelace adjudication', 'PER Charles Babbage adjudication'],
+    'the decision and what both agree on in the third sidecar',
+  );
+
+  await editor.page.reload();
+  await progress('1 of 2 decided');
+  await panel.locator('article[data-focused=true]', { hasText: 'New York City' }).click();
+  await keys('2');
+  await panel.getByText('Everything is decided, and kept by carla.').waitFor();
+  await keys('u', '0');
+  await eventually(
+    gold,
+    ['PER Ada Lovelace adjudication', 'PER Charles Babbage adjudication', 'LOC New York rejected'],
+    'the last decision',
+  );
+  await editor.run('View: Close All Editors');
+  await editor.openFile('letters/first.txt');
 });
 
 test('two windows on one document do not overwrite each other', async () => {

@@ -185,6 +185,7 @@ export class AnnotationTree implements vscode.TreeDataProvider<Node>, vscode.Dis
         ]
           .filter(Boolean)
           .join(' · ');
+        if (document.disagreement !== undefined) item.contextValue = 'attentionLens.comparedDocument';
         item.tooltip = Object.entries(document.labels)
           .sort((a, b) => b[1] - a[1])
           .map(([label, n]) => `${label}: ${n}`)

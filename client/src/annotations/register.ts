@@ -3,6 +3,7 @@ import { isRange } from '../../shared/panel.js';
 import { showFailure, withErrorBoundary } from '../commands.js';
 import type { CurrentView } from '../current-view.js';
 import { type Server, ServerError } from '../server.js';
+import { Adjudications } from './adjudication.js';
 import { AnnotationStatus } from './annotation-status.js';
 import { AnnotationTree } from './annotation-tree.js';
 import { Annotations } from './annotations.js';
@@ -16,15 +17,20 @@ import { RationaleAgreement } from './rationale.js';
 import { SuggestionQueue } from './suggestion-queue.js';
 
 /** Labels on text: everything of it, wired together. */
-export function registerAnnotations(server: Server, view: CurrentView, memento: vscode.Memento): vscode.Disposable {
+export function registerAnnotations(
+  server: Server,
+  view: CurrentView,
+  { workspaceState, extensionUri }: vscode.ExtensionContext,
+): vscode.Disposable {
   const annotations = new Annotations(server);
   const corpus = new Corpus(annotations);
   const decorations = new LabelDecorations(annotations);
   const labeller = new Labeller(server, annotations, view);
   const queue = new SuggestionQueue(annotations, decorations, labeller);
   const mode = new LabelMode(annotations, labeller, queue, () => approveAndGoOn());
-  const tree = new AnnotationTree(annotations, corpus, memento);
+  const tree = new AnnotationTree(annotations, corpus, workspaceState);
   const rationale = new RationaleAgreement(server, annotations, view);
+  const adjudications = new Adjudications(extensionUri, server, annotations);
 
   /** Approves the active document and opens the next that is not approved, in the same mode. */
   async function approveAndGoOn(): Promise<void> {
@@ -88,6 +94,7 @@ export function registerAnnotations(server: Server, view: CurrentView, memento: 
     filterAnnotations: () => tree.choose(),
     toggleRationaleAgreement: () => rationale.toggle(),
     compareRationaleMethods: () => rationale.compare(),
+    adjudicate: node => adjudications.open(node),
     exportAnnotations: () => exportAnnotations(annotations),
     importAnnotations: () => importAnnotations(annotations),
     createLabelSet,
@@ -100,6 +107,7 @@ export function registerAnnotations(server: Server, view: CurrentView, memento: 
     mode,
     tree,
     rationale,
+    adjudications,
     new LabelHover(server, annotations, decorations, view),
     new AnnotationStatus(annotations, corpus, mode, queue),
     annotations.onDidFail(message => void showFailure(server.log, new ServerError(message))),

@@ -30,10 +30,27 @@ public enum Choice
 public sealed record AdjudicationPair(Annotation? Left, Annotation? Right, Difference Difference, Choice Choice)
 {
     public AnnotationKind Kind => (Left ?? Right)?.Kind ?? AnnotationKind.Span;
+
+    /// <summary>What a choice comes to here: taking a side takes its silence too, and of both there may be only one.</summary>
+    public Choice Of(Choice choice) => (Left, Right, choice) switch
+    {
+        (null, _, Choice.Left) or (_, null, Choice.Right) => Choice.Neither,
+        (null, _, Choice.Both) => Choice.Right,
+        (_, null, Choice.Both) => Choice.Left,
+        _ => choice,
+    };
+
+    /// <summary>Id of what is made of the left side, in the third sidecar; null where it has nothing.</summary>
+    public string? LeftResult => Left is { } left ? Adjudication.IdOf(left, isLeft: true) : null;
+
+    public string? RightResult => Right is { } right ? Adjudication.IdOf(right, isLeft: false) : null;
 }
 
+/// <summary>What makes a third sidecar hold a choice.</summary>
+public sealed record AdjudicationChange(ImmutableArray<Annotation> Put, ImmutableArray<string> Remove);
+
 /// <summary>
-/// Two annotators' work on one text side by side. Immutable: <see cref="With"/> makes a choice, <see cref="Result"/> is the third
+/// Two annotators' work on one text side by side. Immutable: <see cref="With(int, Choice)"/> makes a choice, <see cref="Result"/> is the third
 /// sidecar. Ids of the result follow from the ids it was made of, so that doing it again changes what is there instead of doubling it,
 /// and <see cref="Resume"/> finds the choices of an earlier sitting.
 /// </summary>
@@ -72,24 +89,17 @@ public sealed class Adjudication
             $"{places.GetValueOrDefault(a.From ?? "", -1)} {places.GetValueOrDefault(a.To ?? "", -1)}";
     }
 
-    public Adjudication With(int pair, Choice choice)
+    public Adjudication With(int pair, Choice choice) => With([(pair, choice)]);
+
+    public Adjudication With(IEnumerable<(int Pair, Choice Choice)> choices)
     {
-        var p = Pairs[pair];
-        if (choice == Choice.Both && (p.Left is null || p.Right is null)) choice = p.Left is null ? Choice.Right : Choice.Left;
-        return new Adjudication(Pairs.SetItem(pair, p with { Choice = choice }));
+        var pairs = Pairs.ToBuilder();
+        foreach (var (pair, choice) in choices) pairs[pair] = pairs[pair] with { Choice = pairs[pair].Of(choice) };
+        return new Adjudication(pairs.ToImmutable());
     }
 
     /// <summary>Every open pair decided in one way: what a batch run does.</summary>
-    public Adjudication WithAllOpen(Choice choice) =>
-        new([.. Pairs.Select(p => p.Choice != Choice.Open ? p : p with { Choice = choice switch
-        {
-            // Taking a side takes its silence too.
-            Choice.Left when p.Left is null => Choice.Neither,
-            Choice.Right when p.Right is null => Choice.Neither,
-            Choice.Both when p.Left is null => Choice.Right,
-            Choice.Both when p.Right is null => Choice.Left,
-            _ => choice,
-        } })]);
+    public Adjudication WithAllOpen(Choice choice) => With(Pairs.Select((p, i) => (p, i)).Where(x => x.p.Choice == Choice.Open).Select(x => (x.i, choice)));
 
     /// <summary>The choices that <paramref name="third"/>, a result of before, stands for; the others stay as they are.</summary>
     public Adjudication Resume(IEnumerable<Annotation> third)
@@ -112,7 +122,7 @@ public sealed class Adjudication
 
     /// <summary>
     /// What was chosen, as annotations of <paramref name="by"/>. What was turned down is there as rejected, so that the decision is on
-    /// record; open pairs are not there. A chosen relation whose span was not is left out.
+    /// record; open pairs are not there. A chosen relation whose span was not is left out; one that was turned down needs no spans.
     /// </summary>
     public IReadOnlyList<Annotation> Result(string? by, DateTimeOffset time)
     {
@@ -145,19 +155,52 @@ public sealed class Adjudication
             if (a.Kind == AnnotationKind.Relation)
             {
                 var ids = isLeft ? fromLeft : fromRight;
-                if (!ids.TryGetValue(a.From ?? "", out var from) || !ids.TryGetValue(a.To ?? "", out var to)) return;
-                made = made with { From = from, To = to };
+                var (from, to) = (ids.GetValueOrDefault(a.From ?? ""), ids.GetValueOrDefault(a.To ?? ""));
+                if (status == AnnotationStatus.Accepted && (from is null || to is null)) return;
+                made = made with { From = from ?? IdOf(a.From ?? "", isLeft), To = to ?? IdOf(a.To ?? "", isLeft) };
             }
 
             result.Add(made);
         }
     }
 
+    /// <summary>
+    /// How <paramref name="third"/> comes to hold the choices of the <paramref name="decided"/> pairs, and what both sides agree on and it has not
+    /// yet. Of the other pairs only relations change, where a span that they lead to is another one now or gone: what a person made of
+    /// an earlier result stays.
+    /// </summary>
+    public AdjudicationChange Changes(IEnumerable<Annotation> third, IReadOnlySet<int> decided, string? by, DateTimeOffset time)
+    {
+        var before = third.DistinctBy(a => a.Id).ToDictionary(a => a.Id);
+        var after = Result(by, time).ToDictionary(a => a.Id);
+        var (put, remove) = (ImmutableArray.CreateBuilder<Annotation>(), ImmutableArray.CreateBuilder<string>());
+        for (var i = 0; i < Pairs.Length; i++)
+        {
+            string[] ids = [.. new[] { Pairs[i].LeftResult, Pairs[i].RightResult }.OfType<string>()];
+            var isNew = Pairs[i].Difference == Difference.None && !ids.Any(before.ContainsKey);
+            foreach (var id in ids)
+            {
+                var (was, now) = (before.GetValueOrDefault(id), after.GetValueOrDefault(id));
+                if (now is not null && (isNew || decided.Contains(i))) put.Add(now);
+                else if (was is null) continue;
+                else if (decided.Contains(i) || (now is null && was.Kind == AnnotationKind.Relation)) remove.Add(id);
+                else if (now is not null && (was.From, was.To) != (now.From, now.To)) put.Add(was with { From = now.From, To = now.To, Time = time });
+            }
+        }
+
+        // Whatever else led to a span that is gone or turned down says nothing any more.
+        var gone = remove.Concat(put.Where(a => a.Status == AnnotationStatus.Rejected).Select(a => a.Id)).ToHashSet();
+        remove.AddRange(before.Values.Where(a => !gone.Contains(a.Id) && !after.ContainsKey(a.Id) && (gone.Contains(a.From ?? "") || gone.Contains(a.To ?? ""))).Select(a => a.Id));
+        return new AdjudicationChange(put.ToImmutable(), remove.ToImmutable());
+    }
+
     private static (bool Left, bool Right) Takes(AdjudicationPair p) =>
         (p.Left is not null && p.Choice is Choice.Left or Choice.Both, p.Right is not null && p.Choice is Choice.Right or Choice.Both);
 
-    private static string IdOf(Annotation source, bool isLeft) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{(isLeft ? "left" : "right")} {source.Id}")).AsSpan(0, 6));
+    internal static string IdOf(Annotation source, bool isLeft) => IdOf(source.Id, isLeft);
+
+    private static string IdOf(string source, bool isLeft) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{(isLeft ? "left" : "right")} {source}")).AsSpan(0, 6));
 
     private static Annotation[] Settled(IEnumerable<Annotation> annotations) =>
         [.. annotations.Where(a => a.Status == AnnotationStatus.Accepted && a.Kind != AnnotationKind.Approval)];

@@ -69,6 +69,61 @@ public sealed class AdjudicationTests
         Assert.Equal(spans, string.Join(',', all.Result(null, Now).Where(a => a is { Kind: AnnotationKind.Span, Status: AnnotationStatus.Accepted }).Select(a => a.Fragments[0].Of(Text).ToString())));
     }
 
+    /// <summary>The third set as a program or an editor would keep it.</summary>
+    private static Annotation[] Apply(IEnumerable<Annotation> third, AdjudicationChange change) =>
+        [.. third.Where(a => !change.Remove.Contains(a.Id) && !change.Put.Any(p => p.Id == a.Id)), .. change.Put];
+
+    private static string[] Said(IEnumerable<Annotation> third) =>
+    [
+        .. third.Where(a => a.Status == AnnotationStatus.Accepted)
+            .Select(a => a.Fragments.IsEmpty ? a.Label : $"{a.Label} {a.Fragments[0].Of(Text)}").Order(StringComparer.Ordinal),
+    ];
+
+    [Fact]
+    public void A_decision_changes_its_own_pair_and_leaves_what_a_person_made_of_the_others()
+    {
+        var adjudication = Adjudication.Of(Left, Right);
+        // The first decision takes over what both agree on; the relation waits for its second span.
+        var third = Apply([], adjudication.With(3, Choice.Left).Changes([], new HashSet<int> { 3 }, "carla", Now));
+        Assert.Equal(["ORG IBM", "PER Ada Lovelace", "news"], Said(third));
+        third = [.. third.Select(a => a.Label == "ORG" ? a with { Label = "COMPANY" } : a)];
+
+        adjudication = Adjudication.Of(Left, Right).Resume(third).With(1, Choice.Right);
+        third = Apply(third, adjudication.Changes(third, new HashSet<int> { 1 }, "carla", Now));
+        Assert.Equal(["COMPANY IBM", "ORG Charles Babbage", "PER Ada Lovelace", "met", "news"], Said(third));
+
+        // The other side's span: the relation leads to that one now, and is gone with it.
+        adjudication = Adjudication.Of(Left, Right).Resume(third).With(1, Choice.Left);
+        third = Apply(third, adjudication.Changes(third, new HashSet<int> { 1 }, "carla", Now));
+        Assert.Equal("PER", third.Single(a => a.Id == third.Single(r => r.Label == "met").To).Label);
+        Annotation byHand = Link("hand", third.Single(a => a.Label == "COMPANY").Id, third.Single(a => a.Label == "PER" && a.Fragments[0].Start > 0).Id, "employs");
+        adjudication = Adjudication.Of(Left, Right).Resume([.. third, byHand]).With(1, Choice.Neither);
+        third = Apply([.. third, byHand], adjudication.Changes([.. third, byHand], new HashSet<int> { 1 }, "carla", Now));
+        Assert.Equal(["COMPANY IBM", "PER Ada Lovelace", "news"], Said(third));
+        Assert.Equal(Choice.Neither, Adjudication.Of(Left, Right).Resume(third).Pairs[1].Choice);
+    }
+
+    [Fact]
+    public void A_relation_can_be_turned_down_before_and_after_its_spans()
+    {
+        var adjudication = Adjudication.Of(Left, Right).With(6, Choice.Neither);
+        var third = Apply([], adjudication.Changes([], new HashSet<int> { 6 }, "carla", Now));
+        Assert.Equal(Choice.Neither, Adjudication.Of(Left, Right).Resume(third).Pairs[6].Choice);
+        adjudication = Adjudication.Of(Left, Right).Resume(third).With([(1, Choice.Neither), (4, Choice.Neither)]);
+        third = Apply(third, adjudication.Changes(third, new HashSet<int> { 1, 4 }, "carla", Now));
+        Assert.Equal(Choice.Neither, Adjudication.Of(Left, Right).Resume(third).Pairs[6].Choice);
+        // A relation that is taken needs them.
+        Assert.DoesNotContain(adjudication.With(6, Choice.Right).Result("carla", Now), a => a.Label == "in");
+    }
+
+    [Fact]
+    public void Taking_the_side_that_has_nothing_takes_its_silence()
+    {
+        var adjudication = Adjudication.Of(Left, Right).With([(2, Choice.Left), (3, Choice.Right)]);
+        Assert.Equal([Choice.Neither, Choice.Neither], adjudication.Pairs[2..4].Select(p => p.Choice));
+        Assert.Equal(Choice.Right, adjudication.With(2, Choice.Both).Pairs[2].Choice);
+    }
+
     /// <summary>Both began with the same import: one of them moved a border and a relation.</summary>
     [Fact]
     public void Sides_with_the_same_ids_are_not_mixed_up()

@@ -35,12 +35,23 @@ export async function openPanel(
   theme: ThemeName = 'dark',
   size = { width: 900, height: 700 },
 ): Promise<PanelPage> {
+  return openPage(browser, 'panel', page => page.addInitScript(installFakeHost, scenario), theme, size);
+}
+
+/** The page of a bundle by its name; `install` puts the fake host before it. */
+export async function openPage(
+  browser: Browser,
+  name: string,
+  install: (page: Page) => Promise<unknown>,
+  theme: ThemeName,
+  size: { width: number; height: number },
+): Promise<PanelPage> {
   const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' });
   const page = Object.assign(await context.newPage(), { problems: [] as string[] });
   page.on('pageerror', error => page.problems.push(String(error)));
   page.on('console', message => message.type() === 'error' && page.problems.push(message.text()));
   const webview = { cspSource: origin, asWebviewUri: (uri: { path: string }) => `${origin}${uri.path}` };
-  const html = panelHtml(webview as unknown as vscode.Webview, { path: '/dist' } as vscode.Uri, 'bm9uY2U');
+  const html = panelHtml(webview as unknown as vscode.Webview, { path: '/dist' } as vscode.Uri, 'bm9uY2U', name);
   await page.route(`${origin}/**`, route => {
     const { pathname } = new URL(route.request().url());
     if (pathname === '/') return route.fulfill({ contentType: 'text/html', body: html });
@@ -49,7 +60,7 @@ export async function openPanel(
       ? route.fulfill({ contentType: types[file.split('.').at(-1) ?? ''] ?? '', body: readFileSync(file) })
       : route.fulfill({ status: 404 });
   });
-  await page.addInitScript(installFakeHost, scenario);
+  await install(page);
   await page.addInitScript(({ kind, variables }) => {
     document.addEventListener('DOMContentLoaded', () => {
       document.body.dataset.vscodeThemeKind = kind;

@@ -39,7 +39,7 @@ internal sealed class AnnotationHandlers(AnnotationService annotations, Attentio
                 ],
                 Labels = Labels(set, problems),
                 Annotator = document.Own.Annotator,
-                Others = document.Others.Count == 0 ? null : [.. document.Others.Select(static layer => layer.Annotator ?? "")],
+                Others = document.Others.Select(static layer => layer.Annotator ?? "").ToArray() is { Length: > 0 } others ? others : null,
                 Approved = document.Own.Live.Items.ContainsKey(ApprovalId),
                 Undo = document.Undoable,
                 Redo = document.Redoable,
@@ -48,7 +48,7 @@ internal sealed class AnnotationHandlers(AnnotationService annotations, Attentio
         });
 
     /// <summary>Not every client watches files: what others wrote is looked for here too.</summary>
-    private static string? Refresh(DocumentAnnotations document)
+    public static string? Refresh(DocumentAnnotations document)
     {
         try
         {
@@ -344,7 +344,7 @@ internal sealed class AnnotationHandlers(AnnotationService annotations, Attentio
         _ => a.Fragments.IsEmpty ? int.MaxValue - 1 : a.Fragments[0].Start,
     };
 
-    private static AnnotationItem Item(DocumentAnnotations document, AnnotationLayer layer, Annotation a) => new(
+    public static AnnotationItem Item(DocumentAnnotations document, AnnotationLayer layer, Annotation a) => new(
         a.Id,
         a.Kind switch { AnnotationKind.Span => "span", AnnotationKind.Relation => "relation", _ => "document" },
         a.Label,

@@ -39,6 +39,9 @@ internal sealed class AnnotationLayer : IDisposable
 
     public IEnumerable<Annotation> Items => live.Items.Values;
 
+    /// <summary>There is a file, or something that is to be in it.</summary>
+    public bool IsThere => seen != default || HasUnsaved || !live.Items.IsEmpty;
+
     /// <summary>Done, and not yet in the sidecar.</summary>
     public bool HasUnsaved { get; private set; }
 

@@ -218,6 +218,50 @@ internal sealed record ExchangeResult : AttentionResult
     public string[]? Losses { get; init; }
 }
 
+/// <summary>Two annotators' work side by side. A name that is absent is that of the annotator without one.</summary>
+/// <param name="Into">The third annotator, who holds what is decided.</param>
+/// <param name="Agreed">True: what both say alike is listed too.</param>
+internal sealed record AdjudicationParams(TextDocumentIdentifier TextDocument, string? Left = null, string? Right = null, string? Into = null, bool Agreed = false);
+
+/// <summary>Decides; each is in the journal of the third annotator's sidecar before it is answered.</summary>
+/// <param name="Decisions">May be none: then only what both agree on is taken over.</param>
+/// <param name="AllOpen">What is decided of every pair that is open.</param>
+/// <param name="Title">What undo of the third annotator's own annotations calls it.</param>
+internal sealed record AdjudicateParams(
+    TextDocumentIdentifier TextDocument, string? Left = null, string? Right = null, string? Into = null, bool Agreed = false,
+    AdjudicationDecision[]? Decisions = null, string? AllOpen = null, string? Title = null);
+
+/// <param name="Left">Id of the left side's annotation; absent where it has none.</param>
+/// <param name="Choice">"left", "right", "both", "neither", or "open": not decided any more.</param>
+/// <param name="Stamp">Of the pair that was looked at; absent = whatever it says now.</param>
+internal sealed record AdjudicationDecision(string Choice, string? Left = null, string? Right = null, string? Stamp = null);
+
+internal sealed record AdjudicationResult : AttentionResult
+{
+    /// <summary>In the order of the text: spans, then relations, then document labels.</summary>
+    public AdjudicationPairItem[]? Pairs { get; init; }
+
+    /// <summary>How many pairs are alike.</summary>
+    public int? Agreed { get; init; }
+
+    /// <summary>Annotations that both agree on and the third annotator has not yet; the next decision takes them over.</summary>
+    public int? Unwritten { get; init; }
+
+    /// <summary>What had been decided before, of the pairs that this request changed: decided again, it takes the request back.</summary>
+    public AdjudicationDecision[]? Changed { get; init; }
+
+    /// <summary>What was not decided and why, and what is wrong with the files, one sentence each.</summary>
+    public string[]? Problems { get; init; }
+}
+
+/// <param name="Difference">"none", "attributes", "label", "extent", "labelAndExtent", "onlyLeft" or "onlyRight".</param>
+/// <param name="Choice">"open", "left", "right", "both" or "neither".</param>
+/// <param name="Stamp">Changes with what either side says.</param>
+/// <param name="Left">Of a relation, quote and ranges are those of both its spans.</param>
+/// <param name="Taken">What the third annotator has, where that says something else than the side it was taken from does now.</param>
+internal sealed record AdjudicationPairItem(
+    string Difference, string Choice, string Stamp, AnnotationItem? Left = null, AnnotationItem? Right = null, AnnotationItem[]? Taken = null);
+
 /// <summary>Sent when annotations have changed by anything but an edit of the text.</summary>
 /// <param name="Message">A failure that the user has to know of.</param>
 internal sealed record AnnotationsChangedParams(string Uri, string? Message = null);
@@ -249,5 +293,8 @@ internal sealed record AnnotationsChangedParams(string Uri, string? Message = nu
 [JsonSerializable(typeof(ExportAnnotationsParams))]
 [JsonSerializable(typeof(ImportAnnotationsParams))]
 [JsonSerializable(typeof(ExchangeResult))]
+[JsonSerializable(typeof(AdjudicationParams))]
+[JsonSerializable(typeof(AdjudicateParams))]
+[JsonSerializable(typeof(AdjudicationResult))]
 [JsonSerializable(typeof(AnnotationsChangedParams))]
 internal sealed partial class AnnotationJson : JsonSerializerContext;

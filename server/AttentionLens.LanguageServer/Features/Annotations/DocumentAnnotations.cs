@@ -9,7 +9,8 @@ namespace AttentionLens.LanguageServer.Features.Annotations;
 /// <summary>One open document with the annotations of all its annotators. Not thread-safe: the document's queue calls it.</summary>
 internal sealed class DocumentAnnotations : IDisposable
 {
-    private readonly AnnotationLayer[] others;
+    private readonly List<AnnotationLayer> others;
+    private readonly BaseTexts baseTexts;
     private readonly AnnotationHistory history = new();
 
     /// <summary>Whether the file holds the present text; null = not known.</summary>
@@ -18,7 +19,7 @@ internal sealed class DocumentAnnotations : IDisposable
     /// <exception cref="SidecarException">A sidecar cannot be read.</exception>
     public DocumentAnnotations(string path, string? annotator, DocumentSnapshot snapshot, BaseTexts baseTexts)
     {
-        (Path, Snapshot) = (path, snapshot);
+        (Path, Snapshot, this.baseTexts) = (path, snapshot, baseTexts);
         var opened = new List<AnnotationLayer>();
         try
         {
@@ -44,7 +45,8 @@ internal sealed class DocumentAnnotations : IDisposable
     /// <summary>The annotations that can be changed.</summary>
     public AnnotationLayer Own { get; }
 
-    public IReadOnlyList<AnnotationLayer> Others => others;
+    /// <summary>Layers of annotators who have a file here, or something that is to be in one.</summary>
+    public IEnumerable<AnnotationLayer> Others => others.Where(static layer => layer.IsThere);
 
     public IEnumerable<AnnotationLayer> Layers => others.Prepend(Own);
 
@@ -53,6 +55,17 @@ internal sealed class DocumentAnnotations : IDisposable
     public string? Undoable => history.Undoable;
 
     public string? Redoable => history.Redoable;
+
+    /// <summary>The annotations of an annotator, who may have none yet: no file comes into being by asking.</summary>
+    /// <exception cref="SidecarException">There is a file, and it cannot be read.</exception>
+    public AnnotationLayer Of(string? annotator)
+    {
+        if (Layers.FirstOrDefault(layer => layer.Annotator == annotator) is { } known)
+            return known;
+        var fresh = new AnnotationLayer(new SidecarName(Path, annotator), Text, baseTexts);
+        others.Add(fresh);
+        return fresh;
+    }
 
     /// <summary>Accepted spans of the annotator that have a place, in document order, the outer of two first.</summary>
     public IEnumerable<Annotation> Labelled => Own.Items.Where(static a => a is { Kind: AnnotationKind.Span, Status: AnnotationStatus.Accepted, Fragments.IsEmpty: false })
@@ -66,6 +79,16 @@ internal sealed class DocumentAnnotations : IDisposable
         foreach (AnnotationLayer layer in Layers)
             layer.Follow(changes, next.Text.ToString);
         history.Follow(changes);
+    }
+
+    /// <summary>One action on somebody's annotations. Undo is for the annotator's own.</summary>
+    /// <exception cref="SidecarException">It could not be made safe and did not happen.</exception>
+    public void Do(AnnotationLayer layer, string title, IReadOnlyList<Annotation> put, IReadOnlyList<string> remove)
+    {
+        if (layer == Own)
+            Do(title, put, remove);
+        else
+            layer.Change(put, remove);
     }
 
     /// <summary>One action of the annotator.</summary>
@@ -104,8 +127,11 @@ internal sealed class DocumentAnnotations : IDisposable
     /// <exception cref="SidecarException">The sidecar could not be written.</exception>
     public void Flush()
     {
-        if (Own.HasUnsaved && IsOnDisk())
-            Own.Save();
+        foreach (AnnotationLayer layer in Layers.Where(static layer => layer.HasUnsaved))
+        {
+            if (IsOnDisk())
+                layer.Save();
+        }
     }
 
     /// <summary>Takes in what others wrote.</summary>
