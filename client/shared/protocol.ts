@@ -3,6 +3,7 @@
  * results, except that base64 strings have become ArrayBuffers on the way (see panel.ts).
  */
 import type { AnnotationRequests } from './annotation-protocol.js';
+import type { SearchRequests } from './search-protocol.js';
 
 export interface Position {
   readonly line: number;
@@ -525,7 +526,7 @@ export interface ServerStatus {
 }
 
 /** Method name -> parameters and result, as they travel between extension host and server. */
-export interface ServerRequests extends AnnotationRequests {
+export interface ServerRequests extends AnnotationRequests, SearchRequests {
   'attentionLens/tints': { params: TintsParams; result: TintsResult };
   'attentionLens/tokens': { params: { scope: Scope; view: ViewChoice }; result: TokensResult };
   'attentionLens/row': { params: RowParams; result: RowResult<string> };

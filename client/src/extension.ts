@@ -3,6 +3,7 @@ import { isDrawable } from '../shared/protocol.js';
 import { registerAnnotations } from './annotations/register.js';
 import { registerCommands, showFailure } from './commands.js';
 import { ComparisonPicker } from './comparison-picker.js';
+import { CorpusSearch } from './corpus-search/corpus-search.js';
 import { CurrentView } from './current-view.js';
 import { hoverGate } from './hover-gate.js';
 import { ModelManager } from './model-manager.js';
@@ -72,6 +73,7 @@ export function activate(context: vscode.ExtensionContext): void {
     new OverviewTree(server, shown, view, status, tints),
     registerCommands({ server, shown, view, imageView, panels, status, tints, models, comparisons }),
     registerAnnotations(server, view, context),
+    new CorpusSearch(server, context.workspaceState, decorations, view),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {
       for (const { status: outcome, message } of results) {

@@ -99,6 +99,25 @@ export class Server implements vscode.Disposable {
     }
   }
 
+  /**
+   * The server's executable, or its .dll.
+   *
+   * @throws ServerError where there is none.
+   */
+  file(): string {
+    try {
+      return findServer({
+        extensionPath: this.context.extensionPath,
+        configured: serverPath(),
+        isTrusted: vscode.workspace.isTrusted,
+        environment: process.env,
+        platform: process.platform,
+      });
+    } catch (error) {
+      throw new ServerError(error instanceof MissingServerError ? missing(error) : String(error));
+    }
+  }
+
   async start(): Promise<LanguageClient> {
     if (this.client && (this.client.state === State.Running || this.client.state === State.Starting)) {
       await this.client.start();
@@ -149,18 +168,7 @@ export class Server implements vscode.Disposable {
 
   private async launch(): Promise<LanguageClient> {
     await this.stop();
-    let file: string;
-    try {
-      file = findServer({
-        extensionPath: this.context.extensionPath,
-        configured: serverPath(),
-        isTrusted: vscode.workspace.isTrusted,
-        environment: process.env,
-        platform: process.platform,
-      });
-    } catch (error) {
-      throw new ServerError(error instanceof MissingServerError ? missing(error) : String(error));
-    }
+    const file = this.file();
     this.log.info(`Starting ${file}`);
     const { command, args } = serverCommand(file);
     const cwd = serverFolder({ extensionPath: this.context.extensionPath, isTrusted: vscode.workspace.isTrusted });

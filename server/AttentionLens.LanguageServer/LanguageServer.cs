@@ -6,6 +6,7 @@ using AttentionLens.LanguageServer.Features.Annotations;
 using AttentionLens.LanguageServer.Features.Attention;
 using AttentionLens.LanguageServer.Features.CodeAction;
 using AttentionLens.LanguageServer.Features.CodeLens;
+using AttentionLens.LanguageServer.Features.CorpusSearch;
 using AttentionLens.LanguageServer.Features.Diagnostic;
 using AttentionLens.LanguageServer.Features.DocumentHighlight;
 using AttentionLens.LanguageServer.Features.Evaluation;
@@ -111,6 +112,9 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/pullModel", ModelManagerJson.Default.PullModelParams, ModelManagerJson.Default.PullModelResult, manager.PullAsync);
         On("attentionLens/checkModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.CheckModelResult, manager.CheckAsync);
         On("attentionLens/removeModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.RemoveModelResult, manager.RemoveAsync);
+        var search = new SearchHandlers(progress.Begin);
+        On("attentionLens/searchIndex", SearchJson.Default.SearchIndexParams, SearchJson.Default.SearchIndexResult, search.IndexAsync);
+        On("attentionLens/search", SearchJson.Default.SearchParams, SearchJson.Default.SearchResult, search.SearchAsync);
         On("attentionLens/export", AttentionJson.Default.ExportParams, AttentionJson.Default.ExportResult, new ExportHandler(attention).HandleAsync);
         On("attentionLens/prediction", AttentionJson.Default.PredictionParams, AttentionJson.Default.PredictionResult, new PredictionHandler(attention).HandleAsync);
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);

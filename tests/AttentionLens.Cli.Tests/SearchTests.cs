@@ -48,6 +48,7 @@ public sealed class SearchTests : IDisposable
         // A word of two pieces is one word; a name is no beginning of a sentence; a pronoun is one whatever its case.
         Assert.All(Search("--head", "0.0", "--from", "sats", "--least", "0.01"), hit => Assert.Equal("sats", hit.GetProperty("word").GetString()));
         Assert.NotEmpty(Search("--head", "0.0", "--from", "sats", "--least", "0.01"));
+        Assert.All(Search("--head", "0.0", "--from", "sats", "--least", "0.01"), hit => Assert.Equal("sats", text[hit.GetProperty("start").GetInt32()..hit.GetProperty("end").GetInt32()]));
         Assert.Equal(["Anna"], Search("--head", "0.0", "--from", "name", "--least", "0.01").Select(hit => hit.GetProperty("word").GetString()).Distinct());
         Assert.Equal(["It", "it"], Search("--head", "0.0", "--from", "pronoun", "--least", "0.01").Select(hit => hit.GetProperty("word").GetString()).Distinct().Order());
         Assert.Equal(["mat"], Search("--head", "0.0", "--from", "/^m.t$/", "--least", "0.01").Select(hit => hit.GetProperty("word").GetString()).Distinct());
@@ -132,6 +133,7 @@ public sealed class SearchTests : IDisposable
         Cli.Refused(2, "LAYER.HEAD", "corpus", "search", Out("run"), "--head", "9.9");
         Cli.Refused(2, "regular expression", "corpus", "search", Out("run"), "--head", "0.0", "--from", "/(/");
         Cli.Refused(2, "FILE:OFFSET", "corpus", "search", Out("run"), "--near", "cat", "--at", "here");
+        Cli.Refused(1, "kept no attention", "corpus", "search", Out("run"), "--head", "0.0");
         Cli.Refused(1, "hidden states", "corpus", "search", Out("run"), "--near", "cat");
         Cli.Refused(1, "no index", "corpus", "search", Out("run"), "--changed", folder.Path);
         File.WriteAllText(Path.Combine(Out("run"), "search.sqlite"), "no database");

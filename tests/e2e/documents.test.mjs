@@ -1,8 +1,11 @@
 // What corpora come in, in the editor: tints stand on the words that the model reads, and on nothing else.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { writeLargeSample } from '../../scripts/lib/large-sample.mjs';
+import { dist, executableName } from '../../scripts/lib/paths.mjs';
 import { openEditor } from './lib/editor.mjs';
 
 let editor;
@@ -10,10 +13,17 @@ before(async () => {
   // The mean of a layer: the clearest head leaves most words of a short text bare.
   editor = await openEditor({
     settings: { 'attentionLens.layer': 1, 'attentionLens.head': 'mean' },
-    prepare: writeLargeSample,
+    prepare: async workspace => {
+      await writeLargeSample(workspace);
+      corpus('run', path.join(workspace, 'coreference.txt'), '-o', path.join(workspace, 'searched'), '--keep', 'heads,hidden');
+      corpus('index', path.join(workspace, 'searched'));
+    },
   });
 });
 after(() => editor?.close());
+
+const corpus = (...args) =>
+  execFileSync(path.join(dist, executableName), ['corpus', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** The fills under each character of a text on the screen; undefined while it is not there. */
 async function fills(wanted, occurrence = 0) {
@@ -190,4 +200,36 @@ test('a selection in each of two editors is a pair', async () => {
     await editor.until(() => someOf(text), Boolean, `${text} is tinted`);
   }
   assert(await isBare('die Lampe'), 'nothing beside the selections');
+});
+
+test('a corpus is searched: the hits are those of the command line, and one leads to its words in the document', async () => {
+  const { page, workspace } = editor;
+  await editor.run('View: Close All Editors');
+  const question = ['--head', '1.0', '--from', 'pronoun', '--to', 'any', '--least', '0.2', '--limit', '1000'];
+  const found = JSON.parse(corpus('search', path.join(workspace, 'searched'), ...question, '--format', 'json'));
+  assert(found.length > 1 && found.length <= 100, `${found.length} hits: one page, and more than one`);
+  const step = async (title, answer) => {
+    await page.locator('.quick-input-title', { hasText: title }).waitFor();
+    await page.locator('.quick-input-widget input').first().fill(answer);
+    await page.keyboard.press('Enter');
+  };
+  await editor.run('AttentionLens: Open Corpus Index');
+  await editor.pick('searched');
+  await editor.pick('Where a head attends from one kind of word to another');
+  await step('1 of 4', '1.0');
+  await step('2 of 4', 'pronoun');
+  await step('3 of 4', 'any');
+  await step('4 of 4', '0.2');
+  const view = page.locator('.pane', { hasText: 'Corpus Search' });
+  await view.getByText(`${found.length} hits`).first().waitFor();
+  const [{ context, word }] = found;
+  await view.locator('.monaco-list-row', { hasText: context }).first().click();
+  await page.locator('.tab.active[data-resource-name="coreference.txt"]').waitFor();
+  await page.locator('.statusbar-item', { hasText: `(${word.length} selected)` }).waitFor();
+  await editor.until(
+    async () => (await editor.shades()).marks.filter(({ outline }) => outline).length,
+    count => count >= word.length,
+    'the words of the hit are outlined',
+  );
+  await editor.screenshot('corpus-search');
 });

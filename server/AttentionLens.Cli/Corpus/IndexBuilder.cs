@@ -8,8 +8,6 @@ namespace AttentionLens.Cli.Corpus;
 /// <summary>From the shards of a run and the documents that it read to an index to search in.</summary>
 internal sealed class IndexBuilder(RunFolder run, CorpusRun plan, float least)
 {
-    public const string FileName = "search.sqlite";
-
     /// <returns>Texts in the index.</returns>
     public int Build(string path, IProgress<double> progress, CancellationToken cancellation)
     {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using AttentionLens.Corpora.Search;
 
 namespace AttentionLens.Cli.Corpus;
 
@@ -17,7 +18,7 @@ internal static class IndexCommand
             var folder = Path.GetFullPath(parsed.GetRequiredValue(run));
             var smallest = parsed.GetValue(least) is > 0 and <= 1 and var value ? value : throw new UsageException("--least must be above 0 and at most 1.");
             var from = RunFolder.Open(folder);
-            var path = Path.Combine(folder, IndexBuilder.FileName);
+            var path = Path.Combine(folder, SearchIndex.FileName);
             int texts;
             using (var bar = new Progress(terminal, "index"))
             {
@@ -25,7 +26,7 @@ internal static class IndexCommand
             }
 
             OutputFile.Write(terminal, null, stream => stream.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
-                $"{texts:N0} texts in {IndexBuilder.FileName}, {new FileInfo(path).Length / 1e6:N1} MB\n"))));
+                $"{texts:N0} texts in {SearchIndex.FileName}, {new FileInfo(path).Length / 1e6:N1} MB\n"))));
         });
         return command;
     }

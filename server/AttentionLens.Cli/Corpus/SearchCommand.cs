@@ -40,30 +40,27 @@ internal static class SearchCommand
             var most = CorpusCommand.Positive(parsed.GetValue(limit), "--limit");
             try
             {
-                using var index = SearchIndex.Open(Index(parsed.GetRequiredValue(run)));
+                using var index = SearchIndex.Open(parsed.GetRequiredValue(run));
                 IEnumerable<SearchHit> hits;
                 if (parsed.GetValue(head) is { } name)
                 {
                     var (layer, number) = Head(name, index);
-                    hits = index.Attention(layer, number, WordPattern.Parse(parsed.GetRequiredValue(from)), WordPattern.Parse(parsed.GetRequiredValue(to)), parsed.GetValue(least), cancellation);
+                    hits = index.Attention(layer, number, Pattern(parsed.GetRequiredValue(from)), Pattern(parsed.GetRequiredValue(to)), parsed.GetValue(least), null, cancellation);
                 }
                 else if (parsed.GetValue(changed) is { } other)
                 {
-                    hits = index.Changed(Index(other), cancellation);
+                    hits = index.Changed(other, cancellation);
                 }
                 else
                 {
                     var (file, offset) = Place(parsed.GetValue(at));
-                    hits = index.Nearest(WordPattern.Parse(parsed.GetRequiredValue(near)!), file, offset, most, cancellation); // one of the three is given
+                    // One of the three is given.
+                    hits = index.Nearest(index.Find(Pattern(parsed.GetRequiredValue(near)!), file, offset, false, cancellation), most, null, cancellation);
                 }
 
                 Write(terminal, parsed.GetRequiredValue(format), [.. hits.Take(most)]);
             }
-            catch (FormatException error)
-            {
-                throw new UsageException(error.Message);
-            }
-            catch (InvalidDataException error)
+            catch (SearchException error)
             {
                 throw new CommandException(error.Message);
             }
@@ -71,23 +68,26 @@ internal static class SearchCommand
         return command;
     }
 
-    private static string Index(string folder)
+    private static WordPattern Pattern(string text)
     {
-        var path = Path.Combine(folder, IndexBuilder.FileName);
-        return File.Exists(path) ? path : throw new CommandException($"'{folder}' has no index; 'attention-lens corpus index {folder}' makes one.");
+        try
+        {
+            return WordPattern.Parse(text);
+        }
+        catch (SearchException error)
+        {
+            throw new UsageException(error.Message);
+        }
     }
 
     private static (int Layer, int Head) Head(string text, SearchIndex index)
     {
-        var (layers, heads) = (Number(index, "layers"), Number(index, "heads"));
         return text.Split('.') is [var layer, var head]
             && int.TryParse(layer, NumberStyles.None, CultureInfo.InvariantCulture, out var l) && int.TryParse(head, NumberStyles.None, CultureInfo.InvariantCulture, out var h)
-            && l < layers && h < heads
+            && l < index.Layers && h < index.Heads
                 ? (l, h)
-                : throw new UsageException($"--head takes LAYER.HEAD from 0.0 to {layers - 1}.{heads - 1}, not '{text}'.");
+                : throw new UsageException($"--head takes LAYER.HEAD from 0.0 to {index.Layers - 1}.{index.Heads - 1}, not '{text}'.");
     }
-
-    private static int Number(SearchIndex index, string name) => int.Parse(index.Facts[name], CultureInfo.InvariantCulture);
 
     private static (string? File, long? Offset) Place(string? text)
     {

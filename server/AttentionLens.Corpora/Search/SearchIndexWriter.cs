@@ -25,6 +25,18 @@ public readonly record struct SearchPrediction(long Start, long End, string Word
 /// </summary>
 public sealed class SearchIndexWriter : IDisposable
 {
+    /// <summary>As SQLite keeps the statements, so that a reader can tell an index from any other database.</summary>
+    internal static readonly string[] Schema =
+    [
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL)",
+        "CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL, inner INTEGER NOT NULL)",
+        "CREATE TABLE texts (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, start INTEGER NOT NULL, tokens BLOB NOT NULL)",
+        "CREATE TABLE edges (head INTEGER, text INTEGER, weights BLOB NOT NULL, PRIMARY KEY (head, text)) WITHOUT ROWID",
+        "CREATE TABLE predictions (document INTEGER, start INTEGER, end INTEGER, text INTEGER, word TEXT NOT NULL, probability REAL, PRIMARY KEY (document, start)) WITHOUT ROWID",
+        "CREATE TABLE states (text INTEGER PRIMARY KEY, vectors BLOB NOT NULL)",
+    ];
+
     private readonly string path;
     private readonly string temporary;
     private readonly SqliteConnection connection;
@@ -50,15 +62,11 @@ public sealed class SearchIndexWriter : IDisposable
             connection.Open();
             // Nobody reads it before it has its name, so nothing needs to survive a crash.
             Execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;");
-            Execute("""
-                CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-                CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL);
-                CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL, inner INTEGER NOT NULL);
-                CREATE TABLE texts (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, start INTEGER NOT NULL, tokens BLOB NOT NULL);
-                CREATE TABLE edges (head INTEGER, text INTEGER, weights BLOB NOT NULL, PRIMARY KEY (head, text)) WITHOUT ROWID;
-                CREATE TABLE predictions (document INTEGER, start INTEGER, end INTEGER, text INTEGER, word TEXT NOT NULL, probability REAL, PRIMARY KEY (document, start)) WITHOUT ROWID;
-                CREATE TABLE states (text INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
-                """);
+            foreach (string table in Schema)
+            {
+                Execute(table);
+            }
+
             transaction = connection.BeginTransaction();
             foreach ((string name, string value) in facts)
             {

@@ -48,7 +48,7 @@ public sealed class WordPattern
     /// <summary>As it was written.</summary>
     public string Text { get; }
 
-    /// <exception cref="FormatException">Empty, or no regular expression; one sentence.</exception>
+    /// <exception cref="SearchException">Empty, or no regular expression.</exception>
     public static WordPattern Parse(string text)
     {
         if (Classes.TryGetValue(text, out Func<string, bool, bool>? known))
@@ -65,12 +65,12 @@ public sealed class WordPattern
             }
             catch (Exception error) when (error is ArgumentException or NotSupportedException)
             {
-                throw new FormatException($"'{text}' is no regular expression that is searched for: {error.Message.TrimEnd('.')}.");
+                throw new SearchException($"The text {text} is no regular expression that is searched for: {error.Message.TrimEnd('.')}.");
             }
         }
 
         return string.IsNullOrWhiteSpace(text)
-            ? throw new FormatException($"Say which word: a word, /a regular expression/, or a class: {string.Join(", ", ClassNames)}.")
+            ? throw new SearchException($"Say which word: a word, /a regular expression/, or a class: {string.Join(", ", ClassNames)}.")
             : new WordPattern(text, (word, _) => word.Equals(text, StringComparison.OrdinalIgnoreCase));
     }
 

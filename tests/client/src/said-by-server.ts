@@ -6,7 +6,7 @@ const server = fileURLToPath(new URL('../../../server', import.meta.url));
 
 /** Where the server's code says something to the user: what follows, up to the end of the argument list or of the arm, is said. */
 const said =
-  /new (?:Attention|Method|ModelMissing)Exception\(|problems\.Add\(|notice \?\? string\.Create\(|(?:Exception|HeadKind\.\w+|_) => (?=\$?")/g;
+  /new (?:Attention|Method|ModelMissing|Search)Exception\(|problems\.Add\(|notice \?\? string\.Create\(|(?:Exception|HeadKind\.\w+|_) => (?=\$?")/g;
 
 /** A whole sentence, or what a prediction is about; not names and formats. */
 const sentence = /^([A-Z{].* .*[.?}]|(the|what|how|whether) .*)$/;
@@ -63,9 +63,9 @@ function sentencesOf(code: string): string[] {
   return found;
 }
 
-/** What the language server and the analyses say to the user, as it stands in their code. */
+/** What the language server, the analyses and the search say to the user, as it stands in their code. */
 export function saidByServer(): string[] {
-  const files = ['AttentionLens.LanguageServer', 'AttentionLens.Analysis'].flatMap(project =>
+  const files = ['AttentionLens.LanguageServer', 'AttentionLens.Analysis', 'AttentionLens.Corpora/Search'].flatMap(project =>
     readdirSync(path.join(server, project), { recursive: true, encoding: 'utf8' })
       .filter(file => file.endsWith('.cs') && !/(^|[\\/])(bin|obj)[\\/]/.test(file))
       .map(file => path.join(server, project, file)),
