@@ -508,6 +508,14 @@ export interface InstalledModel {
   readonly inUse: boolean;
 }
 
+/** Attention that another program computed. */
+export interface AttentionFile {
+  /** What stands in its document. */
+  readonly text: string;
+  readonly model: ModelSummary;
+  readonly notice?: string;
+}
+
 export interface CheckedModel {
   readonly modelType: string;
   readonly kind: string;
@@ -543,6 +551,7 @@ export interface ServerRequests extends AnnotationRequests, SearchRequests {
   'attentionLens/removeModel': { params: { readonly name: string }; result: { readonly bytes: number } };
   'attentionLens/profiles': { params: { scope: Scope; stack?: Stack }; result: ProfilesResult };
   'attentionLens/export': { params: ExportParams; result: ExportResult };
+  'attentionLens/attentionFile': { params: { readonly uri: string }; result: AttentionFile };
   'attentionLens/prediction': { params: PredictionParams; result: PredictionResult };
   'attentionLens/heads': { params: HeadsParams; result: HeadsResult };
   'attentionLens/evaluation': { params: EvaluationParams; result: EvaluationResult };

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { isDrawable } from '../shared/protocol.js';
 import { registerAnnotations } from './annotations/register.js';
+import { AttentionFiles } from './attention-files.js';
 import { registerCommands, showFailure } from './commands.js';
 import { ComparisonPicker } from './comparison-picker.js';
 import { CorpusSearch } from './corpus-search/corpus-search.js';
@@ -73,6 +74,7 @@ export function activate(context: vscode.ExtensionContext): void {
     new OverviewTree(server, shown, view, status, tints),
     registerCommands({ server, shown, view, imageView, panels, status, tints, models, comparisons }),
     registerAnnotations(server, view, context),
+    new AttentionFiles(server, shown, panels, view),
     new CorpusSearch(server, context.workspaceState, decorations, view),
     tints.onDidFail(tell),
     tints.onDidAnswer(({ results }) => {

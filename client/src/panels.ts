@@ -26,7 +26,7 @@ import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
 import { panelHtml } from './panel-html.js';
 import { panelStrings } from './panel-strings.js';
-import { isServed, type Server, ServerError } from './server.js';
+import { attentionFileScheme, isServed, type Server, ServerError } from './server.js';
 import { imageModel, panelSettings } from './settings.js';
 import type { ShownText, ShownTexts } from './shown-texts.js';
 import { shiftRange } from './text-ranges.js';
@@ -474,7 +474,12 @@ class Panel implements vscode.Disposable {
 
   private askForFile(format: SaveFormat | ExportFormat, name: string): Thenable<vscode.Uri | undefined> {
     const folder = vscode.Uri.joinPath(this.uri, '..');
-    const base = this.uri.scheme === 'untitled' ? vscode.workspace.workspaceFolders?.[0]?.uri : folder;
+    const base =
+      this.uri.scheme === 'untitled'
+        ? vscode.workspace.workspaceFolders?.[0]?.uri
+        : this.uri.scheme === attentionFileScheme
+          ? folder.with({ scheme: 'file' })
+          : folder;
     return vscode.window.showSaveDialog({
       ...(base ? { defaultUri: vscode.Uri.joinPath(base, `${name}.${format}`) } : {}),
       filters: { [format.toUpperCase()]: [format] },

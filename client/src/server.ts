@@ -19,6 +19,9 @@ import { findServer, MissingServerError, serverCommand, serverFolder } from './s
 import { inUsersLanguage, withSentences } from './server-sentences.js';
 import { type ServerSettings, section, serverPath } from './settings.js';
 
+/** Documents of this extension that show a file of attention (see attention-files.ts); the server knows them by it. */
+export const attentionFileScheme = 'attentionlens-file';
+
 /** Documents whose text the server gets. Diff sides and output channels are left out on purpose. */
 export const documentSelector = [
   { scheme: 'file' },
@@ -26,6 +29,7 @@ export const documentSelector = [
   { scheme: 'vscode-vfs' },
   { scheme: 'vscode-userdata' },
   { scheme: 'vscode-notebook-cell' },
+  { scheme: attentionFileScheme },
 ];
 
 /** Documents of this extension that hold another version of a file (see text-versions.ts). */

@@ -34,7 +34,10 @@ public sealed record MethodInput(
     Model? Held, AttentionTrace Trace, AttentionStack Stack, OutputChoice Choice = default, IProgress<double>? Progress = null, CancellationToken Cancellation = default)
 {
     /// <exception cref="MethodException">There is only the attention.</exception>
-    public Model Model => Held ?? throw new MethodException("The method needs the model itself, and attention from a file has none: raw, max, rollout and flow read attention alone.");
+    public Model Model => Held ?? throw NoModel();
+
+    /// <summary>Why there is no answer about attention that was computed elsewhere.</summary>
+    public static MethodException NoModel() => new MethodException("The method needs the model itself, and attention from a file has none: raw, max, rollout and flow read attention alone.");
 }
 
 /// <summary>A way to make weights from a trace.</summary>

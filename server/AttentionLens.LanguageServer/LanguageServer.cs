@@ -12,6 +12,7 @@ using AttentionLens.LanguageServer.Features.DocumentHighlight;
 using AttentionLens.LanguageServer.Features.Evaluation;
 using AttentionLens.LanguageServer.Features.ExecuteCommand;
 using AttentionLens.LanguageServer.Features.Export;
+using AttentionLens.LanguageServer.Features.ForeignAttention;
 using AttentionLens.LanguageServer.Features.Heads;
 using AttentionLens.LanguageServer.Features.Hover;
 using AttentionLens.LanguageServer.Features.InlayHint;
@@ -116,6 +117,7 @@ internal sealed class LanguageServer : IDisposable
         On("attentionLens/searchIndex", SearchJson.Default.SearchIndexParams, SearchJson.Default.SearchIndexResult, search.IndexAsync);
         On("attentionLens/search", SearchJson.Default.SearchParams, SearchJson.Default.SearchResult, search.SearchAsync);
         On("attentionLens/export", AttentionJson.Default.ExportParams, AttentionJson.Default.ExportResult, new ExportHandler(attention).HandleAsync);
+        On("attentionLens/attentionFile", ForeignAttentionJson.Default.AttentionFileParams, ForeignAttentionJson.Default.AttentionFileResult, new ForeignAttentionHandler(attention).OpenAsync);
         On("attentionLens/prediction", AttentionJson.Default.PredictionParams, AttentionJson.Default.PredictionResult, new PredictionHandler(attention).HandleAsync);
         On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
         Annotate(attention);

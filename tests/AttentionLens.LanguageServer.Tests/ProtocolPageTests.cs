@@ -6,6 +6,7 @@ using System.Text.RegularExpressions;
 using AttentionLens.LanguageServer.Features.Annotations;
 using AttentionLens.LanguageServer.Features.Attention;
 using AttentionLens.LanguageServer.Features.CorpusSearch;
+using AttentionLens.LanguageServer.Features.ForeignAttention;
 using AttentionLens.LanguageServer.Features.ModelManager;
 
 namespace AttentionLens.LanguageServer.Tests;
@@ -15,7 +16,7 @@ public sealed partial class ProtocolPageTests
 {
     private static readonly string Page = File.ReadAllText(Find());
 
-    private static readonly JsonSerializerContext[] Contexts = [AttentionJson.Default, AnnotationJson.Default, ModelManagerJson.Default, SearchJson.Default];
+    private static readonly JsonSerializerContext[] Contexts = [AttentionJson.Default, AnnotationJson.Default, ModelManagerJson.Default, SearchJson.Default, ForeignAttentionJson.Default];
 
     [Fact]
     public void Every_member_of_every_record_is_described_and_nothing_else()

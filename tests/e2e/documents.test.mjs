@@ -17,13 +17,20 @@ before(async () => {
       await writeLargeSample(workspace);
       corpus('run', path.join(workspace, 'coreference.txt'), '-o', path.join(workspace, 'searched'), '--keep', 'heads,hidden');
       corpus('index', path.join(workspace, 'searched'));
+      attentionLens('attend', foreign, '--format', 'bertviz', '-o', path.join(workspace, 'foreign.json'));
     },
   });
 });
 after(() => editor?.close());
 
-const corpus = (...args) =>
-  execFileSync(path.join(dist, executableName), ['corpus', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const attentionLens = (...args) => {
+  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] };
+  return execFileSync(path.join(dist, executableName), args, options);
+};
+const corpus = (...args) => attentionLens('corpus', ...args);
+
+/** A text whose attention comes from a file. */
+const foreign = 'The keys to the cabinet are on the table.';
 
 /** The fills under each character of a text on the screen; undefined while it is not there. */
 async function fills(wanted, occurrence = 0) {
@@ -232,4 +239,24 @@ test('a corpus is searched: the hits are those of the command line, and one lead
     'the words of the hit are outlined',
   );
   await editor.screenshot('corpus-search');
+});
+
+test('attention from a file is a text like any other: tints, hover and the overview of its heads, without the file being run', async () => {
+  const { page } = editor;
+  await editor.run('View: Close All Editors');
+  await editor.run('View: Show Explorer');
+  await page.locator('.explorer-viewlet .monaco-list-row', { hasText: 'foreign.json' }).click({ button: 'right' });
+  await page.locator('.monaco-menu .action-item', { hasText: 'Open Attention File' }).click();
+  await page.locator('.tab[data-resource-name="foreign.json"]').waitFor();
+  await editor.placeCursor('cabinet');
+  await editor.until(() => someOf('keys'), Boolean, 'a word of the file is tinted');
+  assert.match(await editor.hover('cabinet', 'foreign.json'), /\d\.\d{3}/);
+  const content = editor.panel().locator('#root');
+  await content.waitFor();
+  await editor.until(
+    () => editor.pixels(content),
+    seen => Object.keys(seen.colors).length >= 30,
+    'the heads of the file',
+  );
+  await editor.screenshot('attention-file');
 });

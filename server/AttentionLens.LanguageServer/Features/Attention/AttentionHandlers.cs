@@ -73,6 +73,8 @@ internal sealed class AttentionHandlers(AttentionService service)
                 throw new AttentionException(AttentionStatus.Failed, "Choose one layer, one head and the raw weights: a mean has no query and key of its own.");
             if (request.Query < 0 || request.Query >= stack.Queries || request.Key < 0 || request.Key >= stack.Keys)
                 throw new RpcException(ErrorCodes.InvalidParams, $"query must be from 0 to {stack.Queries - 1}, key from 0 to {stack.Keys - 1}.");
+            if (attention.Held.Runner.Loaded is null)
+                throw MethodInput.NoModel();
             AttentionScore score = stack.Score(layer, head, request.Query, request.Key)
                 ?? throw new AttentionException(AttentionStatus.Failed, "The two tokens are too far apart: no window of the model holds both.");
             bool isMasked = float.IsNegativeInfinity(score.Bias);

@@ -2,6 +2,7 @@ using AttentionLens.Analysis;
 using AttentionLens.Analysis.Outputs;
 using AttentionLens.Corpora;
 using AttentionLens.LanguageServer.Documents;
+using AttentionLens.LanguageServer.Features.ForeignAttention;
 using AttentionLens.LanguageServer.Features.ShowMessage;
 using AttentionLens.LanguageServer.Features.WorkDoneProgress;
 using AttentionLens.LanguageServer.Protocol;
@@ -22,6 +23,8 @@ internal sealed class AttentionService(
 
     public ModelHost Models => models;
 
+    public ForeignDocuments Foreign { get; } = new(cache, beginProgress);
+
     /// <summary>The attention of what a scope names in the document as the request saw it.</summary>
     /// <param name="state">The state when the request arrived.</param>
     /// <param name="scope">Text or place.</param>
@@ -39,6 +42,8 @@ internal sealed class AttentionService(
             return await AskImageAsync(state, scope, view, method, priority, cancellation).ConfigureAwait(false);
         if (!state.Documents.TryGetValue(scope.TextDocument.Uri, out DocumentSnapshot? document))
             throw new AttentionException(AttentionStatus.Failed, "The document is not open; open it again.");
+        if (scope.Model is null && ForeignDocuments.Holds(document.Uri))
+            return OfFile(state, document, view, cancellation);
         Segment own = Read(state, document, scope.Range);
         (Segment Text, DocumentSnapshot Document, bool IsSource)? other = scope.Pair is { } asked ? Other(state, document, asked) : Beside(state, document, scope, own);
         Segment segment = other is not { } second ? own : second.IsSource ? Paired(second.Text, own) : Paired(own, second.Text);
@@ -52,6 +57,17 @@ internal sealed class AttentionService(
         AttentionTrace trace = await traces.GetAsync(model, text, question, priority, cancellation).ConfigureAwait(false);
         var elsewhere = other is { } partner && partner.Document != document ? new Partner(partner.Document, partner.IsSource) : null;
         return new SegmentAttention(document, elsewhere, state.Settings, segment, text.WithTarget(model.Runner, trace), trace, model);
+    }
+
+    /// <summary>A document whose attention another program has computed: whatever place in it is asked for, its text is one.</summary>
+    private SegmentAttention OfFile(ServerState state, DocumentSnapshot document, View? view, CancellationToken cancellation)
+    {
+        ForeignDocument file = Foreign.Read(document.Uri, cancellation);
+        if (document.Text.ToString() != file.Text)
+            throw new AttentionException(AttentionStatus.Failed, "The file of attention has changed since; open it again.");
+        return view?.Changes is { Heads: { Length: > 0 } } or { Tokens: { Length: > 0 } }
+            ? throw MethodInput.NoModel()
+            : new SegmentAttention(document, null, state.Settings, file.Segment, file.Encoded, file.Trace, file.Held) { Whole = document.Text.Range(0, file.Text.Length) };
     }
 
     /// <summary>The second text that a scope names: a range of this document or of another one, or the segment there.</summary>
@@ -165,7 +181,7 @@ internal sealed class AttentionService(
         AttentionView view = AttentionView.Raw(weighing.Stack);
         Slowly(
             weighing.Method,
-            token => view = weighing.Method.Apply(new MethodInput(attention.Held.Runner.Model, attention.Trace, weighing.Stack, weighing.Output, progress, token)),
+            token => view = weighing.Method.Apply(new MethodInput(attention.Held.Runner.Loaded, attention.Trace, weighing.Stack, weighing.Output, progress, token)),
             cancellation);
         cache.Add(key, view, view.Bytes);
         return view;

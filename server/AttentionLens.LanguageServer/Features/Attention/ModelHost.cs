@@ -16,6 +16,9 @@ internal interface IModelRunner : IDisposable
     /// <summary>For the methods of analysis that read weights.</summary>
     Model Model { get; }
 
+    /// <summary>The same, or null where there is no model but a file of what one has computed.</summary>
+    Model? Loaded => Model;
+
     TokenizedText Encode(string text, string? pair, CancellationToken cancellation);
 
     /// <summary>How the vocabulary spells an id; empty where it does not.</summary>

@@ -17,11 +17,16 @@ internal sealed record SegmentAttention(
 {
     public ModelInfo Model => Held.Runner.Info;
 
+    /// <summary>Set where the document is one text, pair and all.</summary>
+    public TextRange? Whole { get; init; }
+
     /// <summary>The text asked about, in its document.</summary>
     public TextRange Range
     {
         get
         {
+            if (Whole is { } all)
+                return all;
             Segment own = Part(Elsewhere?.IsSource == true ? 1 : 0);
             return Document.Text.Range(own.Start, own.End);
         }
@@ -63,7 +68,7 @@ internal sealed record SegmentAttention(
     {
         AttentionKind kind = name switch
         {
-            null when Text.Image is not null => AttentionKind.Vision,
+            null when Text.Image is not null || Model.Kind == ModelKind.Vision => AttentionKind.Vision,
             null when Model.Kind == ModelKind.Decoder => AttentionKind.Decoder,
             null when Text.Target.Length > 0 => AttentionKind.Cross,
             null => AttentionKind.Encoder,

@@ -2,6 +2,7 @@ using System.Globalization;
 using AttentionLens.Corpora;
 using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.Features.Attention;
+using AttentionLens.LanguageServer.Features.ForeignAttention;
 using AttentionLens.LanguageServer.Protocol;
 using AttentionLens.Models;
 
@@ -36,7 +37,7 @@ internal sealed class DiagnosticHandler(ModelHost models)
         foreach (DocumentProblem problem in segments.Problems.Take(MaxOfAKind))
             items.Add(new DiagnosticItem(document.Text.Range(problem.Start, problem.End), 2, Source, "malformed", problem.Message));
         AddUndecodable(document, items);
-        if (model is not null)
+        if (model is not null && !ForeignDocuments.Holds(document.Uri))
             AddTooLong(document, segments, model.Runner, items, cancellation);
         return Task.FromResult(new DiagnosticReport("full", id, [.. items]));
     }
