@@ -48,7 +48,12 @@ export class AttentionFiles implements vscode.TextDocumentContentProvider, vscod
     if (!found) return;
     const open = vscode.workspace.textDocuments.find(document => document.uri.toString() === uri.toString());
     if (open && open.getText() !== found.text) this.changed.fire(uri);
-    const document = open ?? (await vscode.workspace.openTextDocument(uri));
+    const opened = open ?? (await vscode.workspace.openTextDocument(uri));
+    // What VS Code makes of the file's name is about the file, not about the words in it.
+    const document =
+      opened.languageId === 'plaintext'
+        ? opened
+        : await vscode.languages.setTextDocumentLanguage(opened, 'plaintext');
     await vscode.window.showTextDocument(document, { preview: false });
     if (!fits(this.view.value, found.model)) this.view.set({ layer: 'auto', head: 'mean' });
     const start = { line: 0, character: 0 };

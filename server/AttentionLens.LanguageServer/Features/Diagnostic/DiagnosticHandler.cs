@@ -21,7 +21,7 @@ internal sealed class DiagnosticHandler(ModelHost models)
 
     public Task<DiagnosticReport> HandleAsync(DiagnosticParams request, ServerState state, CancellationToken cancellation)
     {
-        if (!state.Documents.TryGetValue(request.TextDocument.Uri, out DocumentSnapshot? document))
+        if (!state.Documents.TryGetValue(request.TextDocument.Uri, out DocumentSnapshot? document) || ForeignDocuments.Holds(document.Uri))
             return Task.FromResult(new DiagnosticReport("full", "none", []));
         HeldModel? model = models.Current;
         ReaderOptions options = state.ReaderOf(document);
@@ -37,7 +37,7 @@ internal sealed class DiagnosticHandler(ModelHost models)
         foreach (DocumentProblem problem in segments.Problems.Take(MaxOfAKind))
             items.Add(new DiagnosticItem(document.Text.Range(problem.Start, problem.End), 2, Source, "malformed", problem.Message));
         AddUndecodable(document, items);
-        if (model is not null && !ForeignDocuments.Holds(document.Uri))
+        if (model is not null)
             AddTooLong(document, segments, model.Runner, items, cancellation);
         return Task.FromResult(new DiagnosticReport("full", id, [.. items]));
     }
