@@ -35,8 +35,7 @@ export class Questions {
     };
     const items = (['attention', 'changed', 'nearest'] as const).map(kind => ({
       label: titles[kind],
-      detail: isKept(index, kind) ? undefined : notKept(kind),
-      kind: vscode.QuickPickItemKind.Default,
+      ...(isKept(index, kind) ? {} : { detail: notKept(kind) }),
       find: kind,
     }));
     const chosen = await vscode.window.showQuickPick(

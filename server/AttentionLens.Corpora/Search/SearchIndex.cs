@@ -441,6 +441,7 @@ public sealed class SearchIndex : IDisposable
     /// <summary>What is wrong with the file becomes a sentence; SQLite is told to stop when nobody waits any more.</summary>
     private T Reading<T>(Func<T> read, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         using CancellationTokenRegistration stop = cancellation.Register(() => SQLitePCL.raw.sqlite3_interrupt(connection.Handle));
         try
         {

@@ -55,7 +55,7 @@ internal sealed class ForeignDocuments(ByteCache<object, object> cache, Func<str
         if (!Uri.TryCreate($"file://{path}", UriKind.Absolute, out Uri? address) || !address.IsFile || address.IsUnc || path.StartsWith("//", StringComparison.Ordinal))
             throw new AttentionException(AttentionStatus.Failed, "Only files on this machine can be opened.");
         var file = new FileInfo(address.LocalPath);
-        if (file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target)
+        if (file.Exists && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target)
             file = target;
         return file.Exists && file.Length > 0 ? file : throw new AttentionException(AttentionStatus.Failed, $"There is no file '{address.LocalPath}', or nothing in it.");
     }
