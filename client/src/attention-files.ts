@@ -51,9 +51,7 @@ export class AttentionFiles implements vscode.TextDocumentContentProvider, vscod
     const opened = open ?? (await vscode.workspace.openTextDocument(uri));
     // What VS Code makes of the file's name is about the file, not about the words in it.
     const document =
-      opened.languageId === 'plaintext'
-        ? opened
-        : await vscode.languages.setTextDocumentLanguage(opened, 'plaintext');
+      opened.languageId === 'plaintext' ? opened : await vscode.languages.setTextDocumentLanguage(opened, 'plaintext');
     await vscode.window.showTextDocument(document, { preview: false });
     if (!fits(this.view.value, found.model)) this.view.set({ layer: 'auto', head: 'mean' });
     const start = { line: 0, character: 0 };

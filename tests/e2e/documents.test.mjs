@@ -15,7 +15,14 @@ before(async () => {
     settings: { 'attentionLens.layer': 1, 'attentionLens.head': 'mean' },
     prepare: async workspace => {
       await writeLargeSample(workspace);
-      corpus('run', path.join(workspace, 'coreference.txt'), '-o', path.join(workspace, 'searched'), '--keep', 'heads,hidden');
+      corpus(
+        'run',
+        path.join(workspace, 'coreference.txt'),
+        '-o',
+        path.join(workspace, 'searched'),
+        '--keep',
+        'heads,hidden',
+      );
       corpus('index', path.join(workspace, 'searched'));
       attentionLens('attend', foreign, '--format', 'bertviz', '-o', path.join(workspace, 'foreign.json'));
     },

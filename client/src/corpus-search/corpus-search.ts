@@ -64,7 +64,8 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
     searchNearest: () => this.askAtCursor(),
     prepareSearchIndex: () => this.prepare(),
     moreSearchHits: () => this.search(this.question, this.found),
-    openSearchHit: node => (isHitNode(node) && this.index !== undefined ? this.opener.open(node.hit, this.index) : undefined),
+    openSearchHit: node =>
+      isHitNode(node) && this.index !== undefined ? this.opener.open(node.hit, this.index) : undefined,
     cancelSearch: () => this.running?.cancel(),
     clearSearch: () => {
       this.running?.cancel();
@@ -130,7 +131,7 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
 
   private use(index: string | undefined): void {
     this.index = index;
-    this.view.description = index && path.basename(path.dirname(index));
+    this.view.description = index ? path.basename(path.dirname(index)) : '';
     void vscode.commands.executeCommand('setContext', 'attentionLens.hasSearchIndex', index !== undefined);
   }
 
@@ -180,11 +181,7 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
       const hits = known?.hits ?? [];
       const asked = question.find === 'nearest' ? { ...question, word: literal(question.word) } : question;
       const answer = await vscode.window.withProgress({ location: { viewId } }, () =>
-        this.server.request(
-          'attentionLens/search',
-          { ...asked, index, skip: hits.length, most: page },
-          source.token,
-        ),
+        this.server.request('attentionLens/search', { ...asked, index, skip: hits.length, most: page }, source.token),
       );
       if (answer && this.running === source) this.show(question, { ...answer, hits: [...hits, ...answer.hits] });
     } finally {
@@ -199,7 +196,7 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
   private show(question: Question | undefined, found: SearchResult): void {
     this.question = question;
     this.found = found;
-    this.view.message = question && `${spoken(question)} · ${hitsOf(found.hits.length, found.more)}`;
+    this.view.message = question ? `${spoken(question)} · ${hitsOf(found.hits.length, found.more)}` : '';
     this.changed.fire();
   }
 

@@ -78,5 +78,4 @@ export const wordClasses = [
 export type WordClass = (typeof wordClasses)[number];
 
 /** A word for a question in which it means itself, also when it is the name of a class. */
-export const literal = (word: string): string =>
-  wordClasses.some(name => name === word) ? `/(?i)^${word}$/` : word;
+export const literal = (word: string): string => (wordClasses.some(name => name === word) ? `/(?i)^${word}$/` : word);

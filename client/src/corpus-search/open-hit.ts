@@ -96,11 +96,7 @@ async function read(uri: vscode.Uri): Promise<vscode.TextDocument> {
     return await vscode.workspace.openTextDocument(uri);
   } catch (error) {
     throw new ServerError(
-      vscode.l10n.t(
-        '{0} could not be opened: {1}',
-        uri.fsPath,
-        error instanceof Error ? error.message : String(error),
-      ),
+      vscode.l10n.t('{0} could not be opened: {1}', uri.fsPath, error instanceof Error ? error.message : String(error)),
     );
   }
 }

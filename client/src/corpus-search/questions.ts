@@ -48,7 +48,7 @@ export class Questions {
     if (chosen.find === 'attention') return this.askAttention(index);
     if (chosen.find === 'nearest') return this.askNearest();
     const other = await pickIndex(vscode.l10n.t('Index of the run to compare with'), indexPath);
-    return other && { find: 'changed', other };
+    return other === undefined ? undefined : { find: 'changed', other };
   }
 
   /** The word under the cursor, at its place. */
@@ -78,7 +78,8 @@ export class Questions {
       title: title(1),
       prompt: vscode.l10n.t('The head, as LAYER.HEAD, from 0.0 to {0}', most),
       value: last.head && headOf(last.head, index) ? last.head : headOf(shown, index) ? shown : '0.0',
-      validateInput: text => (headOf(text, index) ? undefined : vscode.l10n.t('Type LAYER.HEAD, from 0.0 to {0}.', most)),
+      validateInput: text =>
+        headOf(text, index) ? undefined : vscode.l10n.t('Type LAYER.HEAD, from 0.0 to {0}.', most),
     });
     const found = typed === undefined ? undefined : headOf(typed, index);
     if (typed === undefined || !found) return undefined;
@@ -200,7 +201,9 @@ const isKept = ({ keep }: SearchIndex, find: Question['find']): boolean =>
 
 const notKept = (find: Question['find']): string =>
   ({
-    attention: vscode.l10n.t('The run kept no attention; run it with --keep heads or --keep edges, and index it again.'),
+    attention: vscode.l10n.t(
+      'The run kept no attention; run it with --keep heads or --keep edges, and index it again.',
+    ),
     changed: vscode.l10n.t('The run kept no predictions; run it with --keep predictions, and index it again.'),
     nearest: vscode.l10n.t('The run kept no hidden states; run it with --keep hidden, and index it again.'),
   })[find];

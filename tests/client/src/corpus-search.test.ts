@@ -124,7 +124,8 @@ describe('what is typed', () => {
   it('is a head of the model or none', () => {
     const shape = { layers: 4, heads: 12 };
     expect(headOf(' 3.11 ', shape)).toEqual({ layer: 3, head: 11 });
-    for (const text of ['4.0', '3.12', '3', '3.', '-1.0', '3.1.2', 'a.b', '']) expect(headOf(text, shape), text).toBeUndefined();
+    for (const text of ['4.0', '3.12', '3', '3.', '-1.0', '3.1.2', 'a.b', ''])
+      expect(headOf(text, shape), text).toBeUndefined();
   });
 
   it('is a weight or none', () => {

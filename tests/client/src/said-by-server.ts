@@ -65,10 +65,11 @@ function sentencesOf(code: string): string[] {
 
 /** What the language server, the analyses and the search say to the user, as it stands in their code. */
 export function saidByServer(): string[] {
-  const files = ['AttentionLens.LanguageServer', 'AttentionLens.Analysis', 'AttentionLens.Corpora/Search'].flatMap(project =>
-    readdirSync(path.join(server, project), { recursive: true, encoding: 'utf8' })
-      .filter(file => file.endsWith('.cs') && !/(^|[\\/])(bin|obj)[\\/]/.test(file))
-      .map(file => path.join(server, project, file)),
+  const files = ['AttentionLens.LanguageServer', 'AttentionLens.Analysis', 'AttentionLens.Corpora/Search'].flatMap(
+    project =>
+      readdirSync(path.join(server, project), { recursive: true, encoding: 'utf8' })
+        .filter(file => file.endsWith('.cs') && !/(^|[\\/])(bin|obj)[\\/]/.test(file))
+        .map(file => path.join(server, project, file)),
   );
   return [...new Set(files.flatMap(file => sentencesOf(readFileSync(file, 'utf8'))))].sort();
 }
