@@ -68,7 +68,7 @@ export const serverSentences: readonly string[] = [
   "The word '{0}' does not stand there.",
   "There is no file '{0}', or nothing in it.",
   "There is no file '{0}'.",
-  'There is no head {0}.{1}; there are 0.0 to {2}.{3}.',
+  'There is no head {0}; the heads are 0.0 to {1}.',
   "There is no method '{0}'; there are {1}.",
   'There is no output that this method could explain; choose a word, a model with a head, or another method.',
   'There is no such method; there are {0}.',

@@ -131,7 +131,8 @@ public sealed class SearchIndex : IDisposable
     {
         if (layer < 0 || layer >= Layers || head < 0 || head >= Heads)
         {
-            throw new SearchException($"There is no head {layer}.{head}; there are 0.0 to {Layers - 1}.{Heads - 1}.");
+            (string asked, string last) = ($"{layer}.{head}", $"{Layers - 1}.{Heads - 1}");
+            throw new SearchException($"There is no head {asked}; the heads are 0.0 to {last}.");
         }
 
         return Keep.Contains("heads") || Keep.Contains("edges")

@@ -94,7 +94,7 @@ public sealed class SearchTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"find": "attention", "layer": 2}""", "There is no head 2.0; there are 0.0 to 1.3.")]
+    [InlineData("""{"find": "attention", "layer": 2}""", "There is no head 2.0; the heads are 0.0 to 1.3.")]
     [InlineData("""{"find": "attention", "from": "/(/"}""", "no regular expression")]
     [InlineData("""{"find": "attention", "to": " "}""", "Say which word")]
     [InlineData("""{"find": "nearest", "word": "nobody"}""", "The word 'nobody' does not stand in the corpus.")]
