@@ -108,7 +108,12 @@ public sealed class SearchIndexTests : IDisposable
         string path = Path.Combine(folder, $"{name}.sqlite");
         using var writer = new SearchIndexWriter(path, new Dictionary<string, string>
         {
-            ["model"] = "mini", ["fingerprint"] = "0", ["layers"] = "1", ["heads"] = "1", ["keep"] = "heads,hidden,predictions", ["least"] = "0.1",
+            ["model"] = "mini",
+            ["fingerprint"] = "0",
+            ["layers"] = "1",
+            ["heads"] = "1",
+            ["keep"] = "heads,hidden,predictions",
+            ["least"] = "0.1",
         });
         writer.Add(
             "/story.txt", 0, [new("", -1, -1, true, false), new("the", 0, 3, true, false), new("cat", 4, 7, true, true), new("cats", 8, 11, true, true), new("cats", 11, 12, false, true)],

@@ -85,7 +85,9 @@ public sealed class ForeignAttentionTests : IDisposable
         await client.Open(Text, uri: uri);
         JsonNode tints = await client.Request("attentionLens/tints", new JsonObject
         {
-            ["scope"] = TestClient.Scope(TestClient.Range(0, 0, 0, 0), uri), ["view"] = new JsonObject { ["layer"] = 0, ["head"] = 0 }, ["position"] = TestClient.Position(2, 5),
+            ["scope"] = TestClient.Scope(TestClient.Range(0, 0, 0, 0), uri),
+            ["view"] = new JsonObject { ["layer"] = 0, ["head"] = 0 },
+            ["position"] = TestClient.Position(2, 5),
         });
         Assert.True(JsonNode.DeepEquals(TestClient.Range(0, 0, 2, 9), tints["range"]));
         Assert.True(JsonNode.DeepEquals(TestClient.Range(2, 4, 2, 9), tints["query"]));

@@ -38,7 +38,15 @@ public sealed class SearchTests : IDisposable
         {
             JsonObject Ask(int skip, int most) => new()
             {
-                ["index"] = path, ["find"] = "attention", ["layer"] = 1, ["head"] = 2, ["from"] = "any", ["to"] = "name", ["least"] = 0.2, ["skip"] = skip, ["most"] = most,
+                ["index"] = path,
+                ["find"] = "attention",
+                ["layer"] = 1,
+                ["head"] = 2,
+                ["from"] = "any",
+                ["to"] = "name",
+                ["least"] = 0.2,
+                ["skip"] = skip,
+                ["most"] = most,
             };
             JsonNode first = await client.Request("attentionLens/search", Ask(0, 1));
             JsonNode hit = Assert.Single(first["hits"]!.AsArray())!;
@@ -66,7 +74,12 @@ public sealed class SearchTests : IDisposable
             // Not quite there: an edit has moved the word since the run.
             JsonNode answer = await client.Request("attentionLens/search", new JsonObject
             {
-                ["index"] = path, ["find"] = "nearest", ["word"] = "anna", ["document"] = Document, ["offset"] = Story.LastIndexOf("Anna", StringComparison.Ordinal) + 2, ["most"] = 2,
+                ["index"] = path,
+                ["find"] = "nearest",
+                ["word"] = "anna",
+                ["document"] = Document,
+                ["offset"] = Story.LastIndexOf("Anna", StringComparison.Ordinal) + 2,
+                ["most"] = 2,
             });
             Assert.Equal(Story.LastIndexOf("Anna", StringComparison.Ordinal), (int)answer["sought"]!["start"]!);
             Assert.Equal("Anna", (string)answer["hits"]![0]!["quote"]!);
@@ -137,7 +150,12 @@ public sealed class SearchTests : IDisposable
         int said = tokens.FindIndex(static token => token.Word == "said");
         using var writer = new SearchIndexWriter(path, new Dictionary<string, string>
         {
-            ["model"] = "mini", ["fingerprint"] = "0", ["layers"] = "2", ["heads"] = "4", ["keep"] = "heads,hidden,predictions", ["least"] = "0.1",
+            ["model"] = "mini",
+            ["fingerprint"] = "0",
+            ["layers"] = "2",
+            ["heads"] = "4",
+            ["keep"] = "heads,hidden,predictions",
+            ["least"] = "0.1",
         });
         writer.Add(
             Document, 0, tokens,
