@@ -18,6 +18,11 @@ export interface PairId {
   readonly right?: string;
 }
 
+export const idOf = ({ left, right }: AdjudicationPair): PairId => ({
+  ...(left ? { left: left.id } : {}),
+  ...(right ? { right: right.id } : {}),
+});
+
 /** Decisions that take one step back. */
 export type Step = readonly AdjudicationDecision[];
 

@@ -1,11 +1,12 @@
-import type {
-  AdjudicationData,
-  AdjudicationState,
-  AdjudicationTarget,
-  FromAdjudication,
-  PairId,
-  Step,
-  ToAdjudication,
+import {
+  type AdjudicationData,
+  type AdjudicationState,
+  type AdjudicationTarget,
+  type FromAdjudication,
+  idOf,
+  type PairId,
+  type Step,
+  type ToAdjudication,
 } from '../shared/adjudication.js';
 import type { AdjudicationPair, Choice } from '../shared/annotation-protocol.js';
 
@@ -28,10 +29,6 @@ interface Sent {
 }
 
 export const keyOf = ({ left, right }: PairId): string => `${left ?? ''}\0${right ?? ''}`;
-export const idOf = ({ left, right }: AdjudicationPair): PairId => ({
-  ...(left ? { left: left.id } : {}),
-  ...(right ? { right: right.id } : {}),
-});
 const keyOfPair = (pair: AdjudicationPair): string => keyOf(idOf(pair));
 
 /** What a choice comes to: taking a side takes its silence too, and of both there may be only one. */

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import {
   type AdjudicationTarget,
   type FromAdjudication,
+  idOf,
   isAdjudicationState,
   isFromAdjudication,
   type PairId,
@@ -406,11 +407,6 @@ async function documentOf(node: unknown): Promise<vscode.TextDocument | undefine
   const { uri } = document;
   return typeof uri === 'string' ? vscode.workspace.openTextDocument(vscode.Uri.parse(uri, true)) : undefined;
 }
-
-const idOf = ({ left, right }: AdjudicationPair): PairId => ({
-  ...(left ? { left: left.id } : {}),
-  ...(right ? { right: right.id } : {}),
-});
 
 const rangesOf = ({ left, right }: AdjudicationPair) => [...(left?.ranges ?? []), ...(right?.ranges ?? [])];
 

@@ -1,7 +1,8 @@
 import { Component, type ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { idOf } from '../../shared/adjudication.js';
 import type { AdjudicationPair, Annotation, Choice } from '../../shared/annotation-protocol.js';
-import { type AdjudicationSession, idOf, keyOf } from '../adjudication-session.js';
+import { type AdjudicationSession, keyOf } from '../adjudication-session.js';
 import { Loading, Notice } from '../notice.js';
 import { t } from '../strings.js';
 
@@ -47,7 +48,8 @@ export function AdjudicationView({ session }: ViewProps) {
     right: target.right ?? t('noName'),
     into: target.into ?? t('noName'),
   };
-  useEffect(() => {
+  // Before the first picture: a key that is pressed on what is seen counts.
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => press(session, event);
     document.addEventListener('keydown', onKeyDown);
     return () => document.removeEventListener('keydown', onKeyDown);
