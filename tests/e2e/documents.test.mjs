@@ -219,7 +219,7 @@ test('a selection in each of two editors is a pair', async () => {
 test('a corpus is searched: the hits are those of the command line, and one leads to its words in the document', async () => {
   const { page, workspace } = editor;
   await editor.run('View: Close All Editors');
-  const question = ['--head', '1.0', '--from', 'pronoun', '--to', 'any', '--least', '0.2', '--limit', '1000'];
+  const question = ['--head', '0.0', '--from', 'pronoun', '--to', 'any', '--least', '0.3', '--limit', '1000'];
   const found = JSON.parse(corpus('search', path.join(workspace, 'searched'), ...question, '--format', 'json'));
   assert(found.length > 1 && found.length <= 100, `${found.length} hits: one page, and more than one`);
   const step = async (title, answer) => {
@@ -230,10 +230,10 @@ test('a corpus is searched: the hits are those of the command line, and one lead
   await editor.run('AttentionLens: Open Corpus Index');
   await editor.pick('searched');
   await editor.pick('Where a head attends from one kind of word to another');
-  await step('1 of 4', '1.0');
+  await step('1 of 4', '0.0');
   await step('2 of 4', 'pronoun');
   await step('3 of 4', 'any');
-  await step('4 of 4', '0.2');
+  await step('4 of 4', '0.3');
   const view = page.locator('.pane', { hasText: 'Corpus Search' });
   await view.getByText(`${found.length} hits`).first().waitFor();
   const [{ context, word }] = found;
