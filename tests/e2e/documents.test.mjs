@@ -256,7 +256,11 @@ test('attention from a file is a text like any other: tints, hover and the overv
   await page.locator('.monaco-menu .action-item', { hasText: 'Open Attention File' }).click();
   await page.locator('.tab[data-resource-name="foreign.json"]').waitFor();
   await editor.placeCursor('cabinet');
-  await editor.until(() => someOf('keys'), Boolean, 'a word of the file is tinted');
+  await editor.until(
+    async () => (await editor.shades()).marks.filter(({ fill }) => fill).length,
+    count => count > 3,
+    'words of the file are tinted',
+  );
   assert.match(await editor.hover('cabinet', 'foreign.json'), /\d\.\d{3}/);
   const content = editor.panel().locator('#root');
   await content.waitFor();

@@ -153,7 +153,6 @@ function pickWord(title: string, placeholder: string, last: string): Promise<str
   const pick = vscode.window.createQuickPick();
   pick.title = title;
   pick.placeholder = vscode.l10n.t('{0}: a word, a /regular expression/, or one of these', placeholder);
-  pick.matchOnDescription = true;
   const classes = wordClasses.map(name => ({ label: name, description: examples()[name] }));
   const isClass = (text: string) => wordClasses.some(name => name === text);
   const kept = isClass(last) ? [] : [{ label: last }];
@@ -164,10 +163,12 @@ function pickWord(title: string, placeholder: string, last: string): Promise<str
       const typed = value.trim();
       const isNew = typed !== '' && !known.some(({ label }) => label === typed);
       // What is typed stands first, so that Enter means it and not a class that it reminds of.
-      pick.items = isNew ? [{ label: typed, alwaysShow: true }, ...known] : known;
+      const items = isNew ? [{ label: typed, alwaysShow: true }, ...known] : known;
+      if (items !== pick.items) pick.items = items;
     });
     pick.onDidAccept(() => {
-      resolve(pick.selectedItems[0]?.label);
+      // Who types and presses Enter at once is faster than the list.
+      resolve(pick.selectedItems[0]?.label ?? (pick.value.trim() || undefined));
       pick.hide();
     });
     pick.onDidHide(() => {
