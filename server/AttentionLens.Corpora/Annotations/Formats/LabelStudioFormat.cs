@@ -73,7 +73,7 @@ public sealed class LabelStudioFormat : AnnotationFormat
         {
             var counted = points.Range(start, end);
             if (quote is null || (counted is { } c && c.Of(text).SequenceEqual(quote))) return counted;
-            return end <= text.Length && start <= end && text.AsSpan(start, end - start).SequenceEqual(quote) ? new TextRange(start, end) : counted;
+            return 0 <= start && start <= end && end <= text.Length && text.AsSpan(start, end - start).SequenceEqual(quote) ? new TextRange(start, end) : counted;
         }
     }
 
