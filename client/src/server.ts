@@ -207,7 +207,7 @@ export class Server implements vscode.Disposable {
   }
 
   private closed(): { action: CloseAction; handled: boolean; message?: string } {
-    const now = Date.now();
+    const now = performance.now();
     this.crashes = [...this.crashes.filter(time => now - time < crashWindow), now];
     if (this.crashes.length < maxCrashes) {
       this.log.warn('The server ended unexpectedly; starting it again.');

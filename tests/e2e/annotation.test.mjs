@@ -378,7 +378,7 @@ test('two annotators are adjudicated by keyboard, and a reload of the window goe
     'the decision and what both agree on in the third sidecar',
   );
 
-  await editor.page.reload();
+  await editor.reload();
   await progress('1 of 2 decided');
   await panel.locator('article[data-focused=true]', { hasText: 'New York City' }).click();
   await keys('2');

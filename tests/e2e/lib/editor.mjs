@@ -113,6 +113,15 @@ export class Editor {
     await this.pick(title);
   }
 
+  /** Reloads the window by VS Code's own command, which saves which editors are open; a reload of the page may come before that. */
+  async reload() {
+    await this.page.evaluate(() => {
+      window.isBeforeReload = true;
+    });
+    await this.run('Developer: Reload Window');
+    await this.page.waitForFunction(() => !('isBeforeReload' in window));
+  }
+
   /** Chooses the entry with this text in the open quick pick: the one of this very name before those that contain it. */
   async pick(text) {
     const list = this.page.locator('.quick-input-list');
