@@ -139,8 +139,7 @@ export const messages = {
   segmentsAll: 'all',
   allHeads: 'All heads',
   maxOfHead: 'maximum of each head',
-  modelHint:
-    'Point at a head to see what it does; click it to open its heatmap; Ctrl+click (or Space) to show several as one.',
+  modelHint: 'Point at a head to see what it does. Click: its heatmap. Ctrl+click or Space: several as one.',
   headIsShown: 'shown',
   headsShown: '{0} of {1} heads',
   noHeads: 'No head reaches this share.',
