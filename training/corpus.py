@@ -371,7 +371,7 @@ def held_out(name: str, seed: int, share: float) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "build")
     parser.add_argument("--heldout", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=8)
     options = parser.parse_args()

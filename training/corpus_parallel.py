@@ -173,7 +173,7 @@ def catalogues(work: Path, package: str, language: str) -> Iterator[Pair]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--language", choices=sorted(MANUALS), default="de")
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "build")
     parser.add_argument("--heldout", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=8)
     options = parser.parse_args()

@@ -140,7 +140,7 @@ def card(release: Path, work: Path, result: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("release", type=Path)
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "build")
     parser.add_argument("--windows", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--card", action="store_true", help="also write README.md into the model's folder")

@@ -171,7 +171,7 @@ Short sentences of software manuals and user interfaces; other text is translate
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("release", type=Path)
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "build")
     parser.add_argument("--language", default="de")
     parser.add_argument("--sentences", type=int, default=500)
     parser.add_argument("--card", action="store_true", help="also write README.md into the model's folder (German only)")

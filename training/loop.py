@@ -17,7 +17,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "spec
 def options(description: str, *, layers: int, width: int, heads: int, tokens_a_step: int) -> argparse.ArgumentParser:
     """The options that every training script has; the model's shape matters in the first call only."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "build")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--max-steps", type=int, default=10**9)

@@ -69,7 +69,7 @@ def write_pairs(sequences: Iterable[list[int]], out: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=sorted(POSITIONS))
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "build")
     parser.add_argument("--vocabulary", type=int, default=8192)
     parser.add_argument("--language", default="de", help="the translator's target language")
     options = parser.parse_args()

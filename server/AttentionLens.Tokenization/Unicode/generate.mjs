@@ -202,4 +202,3 @@ sections.push(ranges(c => joinsAny.has(c)));
 
 const flat = Int32Array.from(sections.flatMap(s => [s.length, ...s]));
 writeFileSync(new URL('unicode.bin', import.meta.url), new Uint8Array(flat.buffer));
-console.log(sections.map(s => s.length).join(' '), flat.byteLength);
