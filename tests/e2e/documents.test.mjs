@@ -237,8 +237,10 @@ test('a corpus is searched: the hits are those of the command line, and one lead
   const view = page.locator('.pane', { hasText: 'Corpus Search' });
   await view.getByText(`${found.length} hits`).first().waitFor();
   const [{ context, word }] = found;
-  await view.locator('.monaco-list-row', { hasText: context }).first().click();
-  await page.locator('.tab.active[data-resource-name="coreference.txt"]').waitFor();
+  await editor.clickUntil(
+    view.locator('.monaco-list-row', { hasText: context }).first(),
+    page.locator('.tab.active[data-resource-name="coreference.txt"]'),
+  );
   await page.locator('.statusbar-item', { hasText: `(${word.length} selected)` }).waitFor();
   await editor.until(
     async () => (await editor.shades()).marks.filter(({ outline }) => outline).length,

@@ -176,13 +176,15 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
     const source = new vscode.CancellationTokenSource();
     this.running = source;
     await vscode.commands.executeCommand('setContext', 'attentionLens.isSearching', true);
-    void vscode.commands.executeCommand(`${viewId}.focus`);
+    // VS Code passes hits on once a view has shown what it had; a view that came up with new hits would lay them out twice, and lose a click in between.
+    const shown = vscode.commands.executeCommand(`${viewId}.focus`);
     try {
       const hits = known?.hits ?? [];
       const asked = question.find === 'nearest' ? { ...question, word: literal(question.word) } : question;
       const answer = await vscode.window.withProgress({ location: { viewId } }, () =>
         this.server.request('attentionLens/search', { ...asked, index, skip: hits.length, most: page }, source.token),
       );
+      await shown;
       if (answer && this.running === source) this.show(question, { ...answer, hits: [...hits, ...answer.hits] });
     } finally {
       source.dispose();

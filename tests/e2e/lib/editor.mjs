@@ -87,23 +87,35 @@ export class Editor {
     const base = path.basename(name);
     const tab = this.page.locator(`.tab.active[data-resource-name="${base}"]`);
     // What was opened lately is listed at once, and what a search finds comes in between later: a click may land on a
-    // neighbour, and then the user tries again.
-    for (let attempt = 1; ; attempt++) {
+    // neighbour.
+    await this.repeatUntil(async () => {
       await this.page.keyboard.press('Control+p');
       await this.page.locator('.quick-input-widget input').first().fill(name);
       await this.pick(base);
-      try {
-        await tab.waitFor({ timeout: attempt < 3 ? 8000 : shortPatience });
-        break;
-      } catch (error) {
-        if (attempt === 3) throw error;
-      }
-    }
+    }, tab);
     // Attached, not visible: the line of an empty file has no width.
     await this.page
       .locator(':is(.editor-instance, .notebookOverlay) .view-lines .view-line')
       .first()
       .waitFor({ state: 'attached' });
+  }
+
+  /** Clicks, and again like a user whom a list that was just drawn anew has made miss, until what the click leads to is there. */
+  async clickUntil(target, result) {
+    await this.repeatUntil(() => target.click(), result);
+  }
+
+  /** Does something up to three times, until what it leads to is on the screen. */
+  async repeatUntil(act, result) {
+    for (let attempt = 1; ; attempt++) {
+      await act();
+      try {
+        await result.waitFor({ timeout: attempt < 3 ? 8000 : shortPatience });
+        return;
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
   }
 
   /** Runs a command by its title in the palette. */
