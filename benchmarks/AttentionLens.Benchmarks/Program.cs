@@ -10,7 +10,7 @@ using AttentionLens.Models;
 //   dotnet run -c Release --project benchmarks/AttentionLens.Benchmarks -- make bert-base|minilm-l6|bert-mini|bert-tiny|gpt2|gpt2-4096 FOLDER
 //   ... -- memory FOLDER TOKENS THREADS: the peak of a process, rows and thumbnails of a long text
 //   ... -- methods FOLDER [TOKENS ...]: what each method of docs/methods.md costs
-//   ... -- forward FOLDER RUN: the engine alone over the texts of a run of a corpus; one side of benchmarks/corpus/throughput.mjs
+//   ... -- forward FOLDER RUN [received]: the engine alone over the texts of a run of a corpus; one side of benchmarks/corpus/throughput.mjs
 //   ... -- reading: what reading a document of five megabytes costs by format
 //   ... -- standoff FOLDER RUNS: one side of benchmarks/annotations/brat.mjs
 //   ... -- peer FOLDER THREADS: one side of benchmarks/compare/compare.mjs
@@ -46,9 +46,9 @@ if (args is ["peer", string peerFolder, string peerThreads])
     return;
 }
 
-if (args is ["forward", string forwardFolder, string run])
+if (args is ["forward", string forwardFolder, string run, .. string[] kept])
 {
-    ForwardRate.Measure(forwardFolder, run);
+    ForwardRate.Measure(forwardFolder, run, kept.Contains("received") ? Keep.Received : Keep.Attention);
     return;
 }
 

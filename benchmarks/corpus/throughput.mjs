@@ -55,7 +55,7 @@ try {
 async function measure(corpus, keep) {
   const out = path.join(folder, 'run');
   const { seconds, memory } = await run(corpus, keep, out);
-  const alone = JSON.parse(execFileSync('dotnet', [program, 'forward', model, out], { encoding: 'utf8' }));
+  const alone = JSON.parse(execFileSync('dotnet', [program, 'forward', model, out, ...keep.split(',')], { encoding: 'utf8' }));
   let bytes = 0;
   for (const name of await readdir(out)) bytes += (await stat(path.join(out, name))).size;
   await rm(out, { recursive: true });

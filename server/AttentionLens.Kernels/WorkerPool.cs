@@ -15,8 +15,8 @@ public interface IPoolBody
 /// <summary>
 /// Threads that wait for small pieces of work. A hand-off costs about a microsecond while work keeps coming (workers spin for some
 /// hundreds of microseconds before they park) and allocates nothing. Parts are handed out one by one, so a worker slowed down by another process
-/// takes fewer. Several callers may share a pool: they take turns, one <see cref="For"/> at a time. A body must not call
-/// <see cref="For"/> itself: that is refused, because it would wait for itself.
+/// takes fewer. Several callers may share a pool: they take turns, one <see cref="For"/> at a time (except in <see cref="PerCaller"/>). A body must not
+/// call <see cref="For"/> itself: that is refused, because it would wait for itself.
 /// </summary>
 public sealed unsafe class WorkerPool : IDisposable
 {
@@ -31,15 +31,14 @@ public sealed unsafe class WorkerPool : IDisposable
 
     private static readonly Lazy<WorkerPool> s_shared = new(() => new WorkerPool(DefaultThreads));
 
-    private readonly Lock _turn = new();
+    private readonly Desk _desk;
+    private readonly ThreadLocal<Desk>? _desks;
     private readonly Thread[] _threads;
     private readonly ManualResetEventSlim[] _wake;
-    private readonly NativeBuffer[] _scratch;
-    private readonly NativeBuffer _shared = new();
     private readonly long _parkTicks = Stopwatch.Frequency * ParkMicroseconds / 1_000_000;
     private readonly long _yieldTicks = Stopwatch.Frequency * YieldMicroseconds / 1_000_000;
 
-    // One job at a time. Written under _turn before _generation, which publishes it.
+    // One job at a time. Written under the desk's turn before _generation, which publishes it.
     private delegate*<void*, int, int, void> _invoke;
     private void* _body;
     private int _parts;
@@ -56,12 +55,7 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
-        _scratch = new NativeBuffer[threads];
-        for (int i = 0; i < threads; i++)
-        {
-            _scratch[i] = new NativeBuffer();
-        }
-
+        _desk = new Desk(threads);
         _threads = new Thread[threads - 1];
         _wake = new ManualResetEventSlim[threads - 1];
         for (int i = 0; i < _threads.Length; i++)
@@ -73,6 +67,15 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    private WorkerPool()
+        : this(1) => _desks = new ThreadLocal<Desk>(static () => new Desk(1));
+
+    /// <summary>
+    /// No threads but the caller's, and no turns: any number of callers work at once, each with scratch memory of its own. What many passes side by
+    /// side should use: nobody waits for the slowest part of a kernel. Never disposed; a thread's scratch goes with the thread.
+    /// </summary>
+    public static WorkerPool PerCaller { get; } = new();
+
     /// <summary>A pool of <see cref="DefaultThreads"/>, made when first asked for and never disposed.</summary>
     public static WorkerPool Shared => s_shared.Value;
 
@@ -81,6 +84,8 @@ public sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Threads that work on one call, the caller included.</summary>
     public int Threads { get; }
+
+    private Desk Own => _desks is null ? _desk : _desks.Value!; // its factory makes one
 
     /// <summary>
     /// Runs <paramref name="body"/> for every part and returns when all are done. Blocks while another caller has the pool. The first
@@ -100,7 +105,7 @@ public sealed unsafe class WorkerPool : IDisposable
             return;
         }
 
-        lock (_turn)
+        lock (Own.Turn)
         {
             ObjectDisposedException.ThrowIf(_stopping, this);
             TBody local = body;
@@ -132,7 +137,7 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>Ends the threads, after a call under way.</summary>
     public void Dispose()
     {
-        lock (_turn)
+        lock (_desk.Turn)
         {
             if (_stopping)
             {
@@ -156,30 +161,27 @@ public sealed unsafe class WorkerPool : IDisposable
                 wake.Dispose();
             }
 
-            foreach (NativeBuffer buffer in _scratch)
-            {
-                buffer.Dispose();
-            }
-
-            _shared.Dispose();
+            _desk.Dispose();
         }
     }
 
     /// <summary>Takes the pool for several calls of <see cref="For"/> in a row that share <see cref="SharedScratch"/>.</summary>
-    internal Lock.Scope Enter() => _turn.EnterScope();
+    internal Lock.Scope Enter() => Own.Turn.EnterScope();
 
     /// <summary>Scratch memory of the call that holds the pool (<see cref="Enter"/>); kept for the next one, so warm calls allocate nothing.</summary>
     internal float* SharedScratch(long floats)
     {
-        _shared.Ensure(floats);
-        return _shared.Pointer;
+        NativeBuffer shared = Own.Shared;
+        shared.Ensure(floats);
+        return shared.Pointer;
     }
 
     /// <summary>Scratch memory of one worker, from inside a body.</summary>
     internal float* Scratch(int worker, long floats)
     {
-        _scratch[worker].Ensure(floats);
-        return _scratch[worker].Pointer;
+        NativeBuffer scratch = Own.Scratch[worker];
+        scratch.Ensure(floats);
+        return scratch.Pointer;
     }
 
     private static void Invoke<TBody>(void* body, int part, int worker)
@@ -285,6 +287,25 @@ public sealed unsafe class WorkerPool : IDisposable
             else if (waited > _yieldTicks)
             {
                 Thread.Yield();
+            }
+        }
+    }
+
+    /// <summary>What callers take turns at, and the memory that belongs to who has it.</summary>
+    private sealed class Desk(int threads) : IDisposable
+    {
+        public Lock Turn { get; } = new();
+
+        public NativeBuffer Shared { get; } = new();
+
+        public NativeBuffer[] Scratch { get; } = [.. Enumerable.Range(0, threads).Select(static _ => new NativeBuffer())];
+
+        public void Dispose()
+        {
+            Shared.Dispose();
+            foreach (NativeBuffer buffer in Scratch)
+            {
+                buffer.Dispose();
             }
         }
     }

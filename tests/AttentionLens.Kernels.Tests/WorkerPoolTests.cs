@@ -48,6 +48,22 @@ public sealed class WorkerPoolTests
         Array.ForEach(callers, c => Assert.True(c.Join(TimeSpan.FromSeconds(60))));
     }
 
+    [Fact]
+    public void Callers_that_bring_their_own_thread_work_at_once_and_share_no_scratch()
+    {
+        const int callers = 3;
+        using var meeting = new Barrier(callers);
+        var scratch = new nint[callers];
+        Thread[] threads = [.. Enumerable.Range(0, callers).Select(caller => new Thread(() =>
+        {
+            var body = new Meet(meeting, scratch, caller);
+            WorkerPool.PerCaller.For(1, ref body);
+        }))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => Assert.True(thread.Join(TimeSpan.FromSeconds(60))));
+        Assert.Equal(callers, scratch.Where(address => address != 0).Distinct().Count());
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
@@ -144,6 +160,19 @@ public sealed class WorkerPoolTests
         {
             Assert.InRange(worker, 0, threads - 1);
             Interlocked.Increment(ref counts[part]);
+        }
+    }
+
+    /// <summary>Ends only when all callers are in it.</summary>
+    private readonly struct Meet(Barrier meeting, nint[] scratch, int caller) : IPoolBody
+    {
+        public unsafe void Run(int part, int worker)
+        {
+            if (meeting.SignalAndWait(TimeSpan.FromSeconds(30)))
+            {
+                scratch[caller] = (nint)WorkerPool.PerCaller.Scratch(worker, 64);
+                meeting.SignalAndWait(TimeSpan.FromSeconds(30));
+            }
         }
     }
 

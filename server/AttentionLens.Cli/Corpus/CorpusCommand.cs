@@ -4,6 +4,7 @@ using System.Text;
 using AttentionLens.Analysis;
 using AttentionLens.Cli.Corpus.Broker;
 using AttentionLens.Cli.Text;
+using AttentionLens.Kernels;
 using AttentionLens.Models;
 
 namespace AttentionLens.Cli.Corpus;
@@ -92,6 +93,7 @@ internal static class CorpusCommand
             }
 
             RunSummary done;
+            loaded.Pool = WorkerPool.PerCaller;
             using (var bar = new Progress(terminal, $"{count} shards"))
             {
                 done = run.Execute(loaded, Part(parsed.GetValue(shard)), Positive(parsed.GetValue(workers), "--workers"), bar, cancellation);

@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using AttentionLens.Analysis;
 using AttentionLens.Analysis.Outputs;
 using AttentionLens.Corpora;
+using AttentionLens.Kernels;
 using AttentionLens.Models;
 using AttentionLens.Tokenization;
 
@@ -51,13 +54,16 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     /// <summary>Kept for each mask.</summary>
     private const int TopPredictions = 5;
 
+    /// <summary>Passes of this process at once, whatever the number of shards under way.</summary>
+    private static readonly TaskScheduler Passes = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, WorkerPool.DefaultThreads).ConcurrentScheduler;
+
     private readonly Method method = Methods.Named(outputs.Method);
     private readonly (int Layer, int Head)[] heads = Parse(outputs.Heads, model.Info);
     private readonly SegmentUnit unit = Enum.Parse<SegmentUnit>(outputs.Unit, ignoreCase: true);
 
     public ShardResult Compute(IEnumerable<CorpusBlock> blocks, CancellationToken cancellation)
     {
-        List<CorpusItem> items = [];
+        List<CorpusItem> read = [];
         List<ModelInput?> inputs = [];
         foreach (var block in blocks)
         {
@@ -65,17 +71,25 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
             var document = DocumentFormats.For(null, block.Document, ReaderOptions.Default with { Unit = unit }).Read(CorpusPlan.Read(block));
             foreach (var segment in document.Segments)
             {
-                var (item, input) = Encode(items.Count, block, segment, cancellation);
-                items.Add(item);
+                var (item, input) = Encode(read.Count, block, segment, cancellation);
+                read.Add(item);
                 inputs.Add(input);
             }
         }
 
-        var tensors = new Action<SafetensorsWriter>?[items.Count];
-        foreach (var batch in Batches(inputs))
+        CorpusItem[] items = [.. read];
+        var tensors = new Action<SafetensorsWriter>?[items.Length];
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            Run(batch, items, inputs, tensors, cancellation);
+            // Passes side by side, a thread each: no kernel waits for its slowest part, and what is kept is put away meanwhile.
+            Parallel.ForEach(
+                Partitioner.Create(Batches(inputs), EnumerablePartitionerOptions.NoBuffering),
+                new ParallelOptions { TaskScheduler = Passes, CancellationToken = cancellation },
+                batch => Run(batch, items, inputs, tensors, cancellation));
+        }
+        catch (AggregateException several)
+        {
+            ExceptionDispatchInfo.Throw(several.Flatten().InnerExceptions[0]);
         }
 
         return new ShardResult(items, tensors);
@@ -87,7 +101,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
 
     private bool Predicts => outputs.Keep.Contains("predictions");
 
-    private void Run(int[] batch, List<CorpusItem> items, List<ModelInput?> inputs, Action<SafetensorsWriter>?[] tensors, CancellationToken cancellation)
+    private void Run(int[] batch, CorpusItem[] items, List<ModelInput?> inputs, Action<SafetensorsWriter>?[] tensors, CancellationToken cancellation)
     {
         ModelInput[] texts = [.. batch.Select(i => inputs[i]!)]; // only texts with an input are in batches
         try
@@ -119,7 +133,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     }
 
     /// <summary>What is kept of a pass, as arrays: the trace itself goes.</summary>
-    private Action<SafetensorsWriter> Kept(List<CorpusItem> items, int item, AttentionTrace trace, CancellationToken cancellation)
+    private Action<SafetensorsWriter> Kept(CorpusItem[] items, int item, AttentionTrace trace, CancellationToken cancellation)
     {
         List<(string Name, int[] Shape, float[] Values)> floats = [];
         List<(string Name, int[] Values)> integers = [("input_ids", trace.Input.InputIds)];
@@ -179,7 +193,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
 
     /// <summary>The most likely words in place of each mask.</summary>
     private void Predictions(
-        List<CorpusItem> items, int item, Tensor logits, int[] rows, List<(string Name, int[] Shape, float[] Values)> floats, List<(string Name, int[] Values)> integers)
+        CorpusItem[] items, int item, Tensor logits, int[] rows, List<(string Name, int[] Shape, float[] Values)> floats, List<(string Name, int[] Values)> integers)
     {
         var words = logits.Data.Length / rows.Length;
         var best = rows.Select((_, row) => Prediction.Read(model, new ModelInput(), HeadKind.MaskedLanguage, [rows[row]], logits.Data.AsSpan(row * words, words).ToArray(), TopPredictions).Candidates).ToArray();
@@ -307,9 +321,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
             item = item with
             {
                 Tokens = [.. source.Tokens.Select(token => token.Text)],
-                Ranges = [.. source.Tokens.SelectMany(token => token.Special || token.Sequence != 0
-                    ? new long[] { -1, -1 }
-                    : [block.FirstChar + segment.Map.ToDocument(token.Start, token.End).Start, block.FirstChar + segment.Map.ToDocument(token.Start, token.End).End])],
+                Ranges = Ranges(source.Tokens, segment.Map, block.FirstChar),
             };
             var ids = source.Ids();
             int[] masks = Predicts && tokenizer.Special.Mask is { } mask ? [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == mask)] : [];
@@ -326,6 +338,26 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
         {
             return (item with { Error = error.Message }, null);
         }
+    }
+
+    /// <summary>Start and end of each token in its document; -1 for what stands in no document or in the other text of a pair.</summary>
+    private static long[] Ranges(IReadOnlyList<Token> tokens, OffsetMap map, long first)
+    {
+        var ranges = new long[2 * tokens.Count];
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            if (tokens[i] is { Special: false, Sequence: 0 } token)
+            {
+                var (start, end) = map.ToDocument(token.Start, token.End);
+                (ranges[2 * i], ranges[(2 * i) + 1]) = (first + start, first + end);
+            }
+            else
+            {
+                (ranges[2 * i], ranges[(2 * i) + 1]) = (-1, -1);
+            }
+        }
+
+        return ranges;
     }
 
     /// <summary>Texts of like length together, the longest first; the batches follow from the lengths alone.</summary>

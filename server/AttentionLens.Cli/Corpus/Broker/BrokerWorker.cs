@@ -1,5 +1,6 @@
 using System.Globalization;
 using AttentionLens.Cli.Text;
+using AttentionLens.Kernels;
 using AttentionLens.Models;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
@@ -161,6 +162,7 @@ internal sealed class BrokerWorker(BrokerAddress address, int workers, string? m
                     throw new CommandException($"{name} here has other weights than {run.Plan.Spec.Model} of the run in '{task.Folder}'; give the run's own with --model.");
                 }
 
+                model.Pool = WorkerPool.PerCaller;
                 models[run.Plan.Spec.Fingerprint] = model;
             }
 
