@@ -5,7 +5,7 @@ namespace AttentionLens.Benchmarks;
 /// <summary>Model folders of real sizes with random weights: what takes the time is their shape, not their values.</summary>
 internal static class RandomModel
 {
-    public static readonly string[] Names = ["bert-base", "minilm-l6", "bert-mini", "bert-tiny", "gpt2", "gpt2-4096"];
+    public static readonly string[] Names = ["bert-base", "minilm-l6", "bert-mini", "bert-tiny", "bert-nano", "gpt2", "gpt2-4096"];
 
     public static void Write(string name, string folder)
     {
@@ -18,6 +18,7 @@ internal static class RandomModel
             "minilm-l6" => Bert(384, 6, 12),
             "bert-mini" => MaskedBert(),
             "bert-tiny" => Bert(128, 2, 2),
+            "bert-nano" => Bert(32, 1, 1),
             "gpt2" => Gpt2(1024),
             "gpt2-4096" => Gpt2(4096),
             _ => throw new ArgumentException($"'{name}' is not one of {string.Join(", ", Names)}."),

@@ -259,7 +259,6 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     {
         var isSmall = (long)stack.Queries * stack.Keys <= LargestMatrix;
         var rows = new float[isSmall ? stack.Queries * stack.Keys : stack.Keys];
-        var order = new int[stack.Keys];
         var at = 0;
         foreach (var (layer, head) in chosen)
         {
@@ -275,24 +274,29 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
                     stack.Row(layer, head, query, rows);
                 }
 
-                Top(rows.AsSpan(isSmall ? query * stack.Keys : 0, stack.Keys), order, keys.Slice(at, top), weights.Slice(at, top));
+                Top(rows.AsSpan(isSmall ? query * stack.Keys : 0, stack.Keys), keys.Slice(at, top), weights.Slice(at, top));
             }
         }
     }
 
-    /// <summary>The largest weights, largest first, equal ones by position.</summary>
-    private static void Top(ReadOnlySpan<float> row, int[] order, Span<int> keys, Span<float> weights)
+    /// <summary>The largest weights, largest first, equal ones by position; as many as there is room for, which is no more than the row is long.</summary>
+    private static void Top(ReadOnlySpan<float> row, Span<int> keys, Span<float> weights)
     {
-        for (var i = 0; i < order.Length; i++)
+        var count = 0;
+        for (var key = 0; key < row.Length; key++)
         {
-            order[i] = i;
-        }
+            if (count == keys.Length && row[key] <= weights[^1])
+            {
+                continue;
+            }
 
-        var values = row.ToArray();
-        Array.Sort(order, (a, b) => values[b].CompareTo(values[a]) is not 0 and var by ? by : a.CompareTo(b));
-        for (var i = 0; i < keys.Length; i++)
-        {
-            (keys[i], weights[i]) = (order[i], values[order[i]]);
+            var at = count < keys.Length ? count++ : count - 1;
+            for (; at > 0 && weights[at - 1] < row[key]; at--)
+            {
+                (keys[at], weights[at]) = (keys[at - 1], weights[at - 1]);
+            }
+
+            (keys[at], weights[at]) = (key, row[key]);
         }
     }
 
