@@ -236,9 +236,13 @@ test('a corpus is searched: the hits are those of the command line, and one lead
   await step('4 of 4', '0.3');
   const view = page.locator('.pane', { hasText: 'Corpus Search' });
   await view.getByText(`${found.length} hits`).first().waitFor();
-  const [{ context, word }] = found;
+  const [{ context, contextStart, word }] = found;
   await editor.clickUntil(
-    view.locator('.monaco-list-row', { hasText: context }).first(),
+    // A row may leave out what stands before its word, and other words have the same after them.
+    view
+      .locator('.monaco-list-row', { hasText: context.slice(contextStart) })
+      .filter({ has: page.locator('.highlight', { hasText: word }) })
+      .first(),
     page.locator('.tab.active[data-resource-name="coreference.txt"]'),
   );
   await page.locator('.statusbar-item', { hasText: `(${word.length} selected)` }).waitFor();

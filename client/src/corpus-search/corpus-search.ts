@@ -19,6 +19,11 @@ type Node =
 const page = 100;
 const indexKey = 'corpusSearchIndex';
 const viewId = 'attentionLens.search';
+/**
+ * Stands there, collapsed, until an index is open. A view of its own because VS Code gives a view its initial size when it comes into the container, and one
+ * that is only expanded the least size that there is.
+ */
+const welcomeId = 'attentionLens.searchWelcome';
 
 /** The view that searches corpus runs: an index, a question to it, and the hits by document. */
 export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Disposable {
@@ -47,6 +52,9 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
       this.changed,
       this.opener,
       this.view,
+      vscode.window.createTreeView<Node>(welcomeId, {
+        treeDataProvider: { getChildren: () => [], getTreeItem: node => this.getTreeItem(node) },
+      }),
       ...Object.entries(this.commands).map(([name, run]) =>
         vscode.commands.registerCommand(`attentionLens.${name}`, (argument: unknown) =>
           withErrorBoundary(server.log, () => run(argument)),
@@ -101,7 +109,7 @@ export class CorpusSearch implements vscode.TreeDataProvider<Node>, vscode.Dispo
         const item = new vscode.TreeItem({ label, highlights });
         item.description = node.isSought ? vscode.l10n.t('the word that the others are like') : description;
         item.tooltip = tooltipOf(hit);
-        item.accessibilityInformation = { label: `${hit.word}, ${description}, ${label}` };
+        item.accessibilityInformation = { label: `${hit.word}, ${description}, ${hit.context}` };
         if (node.isSought) item.iconPath = new vscode.ThemeIcon('target');
         item.command = {
           command: 'attentionLens.openSearchHit',
@@ -247,5 +255,5 @@ function spoken(question: Question): string {
   }
 }
 
-const tooltipOf = ({ word, other, score, document }: Hit): string =>
-  [other === undefined ? word : `${word} → ${other}`, score.toFixed(3), document].join('\n');
+const tooltipOf = ({ context, word, other, score, document }: Hit): string =>
+  [context, other === undefined ? word : `${word} → ${other}`, score.toFixed(3), document].join('\n');

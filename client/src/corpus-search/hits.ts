@@ -1,5 +1,6 @@
 // How hits are grouped and written. Needs no editor.
 import type { Hit } from '../../shared/search-protocol.js';
+import { type Span, words } from '../annotations/snap.js';
 
 export interface HitGroup {
   readonly document: string;
@@ -18,6 +19,7 @@ export function grouped(hits: readonly Hit[]): HitGroup[] {
 }
 
 export interface HitText {
+  /** Of the context what has room, from a little before the words in question on. */
   readonly label: string;
   /** Of the words in question, in the label. */
   readonly highlights: [number, number][];
@@ -25,24 +27,44 @@ export interface HitText {
   readonly description: string;
 }
 
+/** Columns of a row that are in sight also in a narrow side bar. */
+const inSight = 24;
+
 export function written(hit: Hit): HitText {
   const { context, contextStart, otherContextStart, quote, other, word, score } = hit;
-  const highlights: [number, number][] = [[contextStart, contextStart + quote.length]];
+  const marked: Span = { start: contextStart, end: contextStart + quote.length };
+  const marks = [marked];
   if (otherContextStart !== undefined && other !== undefined && otherContextStart !== contextStart) {
-    highlights.push([otherContextStart, otherContextStart + other.length]);
+    marks.push({ start: otherContextStart, end: otherContextStart + other.length });
   }
+  marks.sort((a, b) => a.start - b.start);
+  const both = { start: marks[0]?.start ?? 0, end: marks.at(-1)?.end ?? 0 };
+  const cut = cutBefore(context, columns(context.slice(both.start, both.end)) < inSight ? both : marked);
+  const ellipsis = cut > 0 ? '…' : '';
+  const moved = ellipsis.length - cut;
   const isPrediction = other !== undefined && hit.otherStart === undefined;
   const aside = isPrediction
     ? `${word} → ${other}`
-    : other !== undefined && otherContextStart === undefined
+    : other !== undefined && (otherContextStart === undefined || otherContextStart < cut)
       ? `→ ${other}`
       : undefined;
   return {
-    label: context,
-    highlights: highlights.sort(([a], [b]) => a - b),
+    label: ellipsis + context.slice(cut),
+    highlights: marks.filter(({ start }) => start >= cut).map(({ start, end }) => [start + moved, end + moved]),
     description: [score.toFixed(2), aside].filter(Boolean).join(' · '),
   };
 }
+
+/** Where a context begins to be shown, so that what is marked is in sight, with as many words before it as there is room for. */
+function cutBefore(context: string, { start, end }: Span): number {
+  if (columns(context.slice(0, end)) <= inSight) return 0;
+  const fits = (word: Span) => word.start < start && columns(context.slice(word.start, end)) < inSight;
+  return words(context).find(fits)?.start ?? start;
+}
+
+/** Han, kana, hangul and full-width signs are twice as wide as letters; what else differs is little. */
+const columns = (text: string): number =>
+  text.length + (text.match(/[\u2e80-\ud7ff\uf900-\ufaff\uff01-\uff60]/g)?.length ?? 0);
 
 /** Layer and head as they are typed: "3.5". */
 export function headOf(

@@ -103,6 +103,59 @@ describe('a hit in the list', () => {
     expect(written({ ...changed, word: 'She' }).description).toBe('0.83 · She → lamp');
   });
 
+  const cutAt = (context: string, word: string, other?: string): Hit => {
+    const { otherStart: _, otherEnd: _a, otherContextStart: _b, ...hit } = hitOf('It');
+    const place = other === undefined ? undefined : context.indexOf(other);
+    return {
+      ...hit,
+      ...{ context, word, quote: word, contextStart: context.lastIndexOf(word) },
+      ...(other !== undefined && { other, otherStart: 0, otherEnd: 1 }),
+      ...(place !== undefined && place >= 0 && { otherContextStart: place }),
+    };
+  };
+
+  it('begins near its words, at a word, so that they are in sight where there is little room', () => {
+    const context = 'would not fit in the suitcase because it was too big. Nobody in the room';
+    const { label, highlights } = written(cutAt(context, 'it', 'because'));
+    expect(label).toBe('…the suitcase because it was too big. Nobody in the room');
+    expect(highlights.map(([start, end]) => label.slice(start, end))).toEqual(['because', 'it']);
+    const early = 'Nobody had seen it before the train left.';
+    expect(written(cutAt(early, 'it', 'Nobody')).label).toBe(early);
+  });
+
+  it('begins near the word itself where the one attended to is too far, and says which that is when it is cut off', () => {
+    const context = 'would not fit in the suitcase because it was too big. Nobody in the room';
+    const before = written(cutAt(context, 'it', 'would'));
+    expect(before.label).toBe('…the suitcase because it was too big. Nobody in the room');
+    expect(before.highlights.map(([start, end]) => before.label.slice(start, end))).toEqual(['it']);
+    expect(before.description).toBe('0.83 · → would');
+    const behind = written(cutAt(context, 'because', 'Nobody'));
+    expect(behind.highlights.map(([start, end]) => behind.label.slice(start, end))).toEqual(['because', 'Nobody']);
+    expect(behind.description).toBe('0.83');
+    // A sign right before the cut is not the ellipsis.
+    expect(written(cutAt(`(${'x'.repeat(30)}`, 'x'.repeat(30), '(')).highlights).toEqual([[1, 31]]);
+  });
+
+  it('splits no character and, where there are no spaces, no word', () => {
+    const chinese = '老船长把他的旧大衣送给了水手，因为那天夜里海上的风非常冷，水手后来一直穿着它。';
+    const clef = '\u{1D11E}';
+    for (const [context, word] of [
+      [chinese, '穿着'],
+      [`${clef.repeat(40)}it`, 'it'],
+      [`${'😀'.repeat(39)} it`, 'it'],
+      ['x'.repeat(60), 'x'.repeat(60)],
+      [`${'e\u0301'.repeat(40)} it`, 'it'],
+      [`a ${'x'.repeat(60)}`, 'x'.repeat(60)],
+    ] as const) {
+      const { label, highlights } = written(cutAt(context, word));
+      expect(highlights.map(([start, end]) => label.slice(start, end))).toEqual([word]);
+      expect(context.endsWith(label.replace(/^…/, ''))).toBe(true);
+      expect(() => encodeURIComponent(label)).not.toThrow();
+      expect(highlights[0]?.[1]).toBeLessThanOrEqual(Math.max(24, word.length + 1));
+    }
+    expect(written(cutAt(chinese, '穿着')).label).toMatch(/^…冷，水手/);
+  });
+
   it('marks a word that attends to itself once', () => {
     const hit = hitOf('lamp');
     expect(
