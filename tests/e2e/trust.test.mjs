@@ -19,7 +19,11 @@ test('it says what is measured, measures when asked, and compares with chance', 
   await panel.getByText('Can I trust this picture?').waitFor();
   await editor.placeCursor('suitcase');
   await panel.getByText(/Held against what the model says: .+ for the masked token \d+/).waitFor();
-  assert.equal(await panel.locator('section[data-family=clarity] .metric').count(), 3);
+  await editor.until(
+    () => panel.locator('section[data-family=clarity] .metric').count(),
+    count => count === 3,
+    'three measures of clarity',
+  );
   const faithfulness = panel.locator('section[data-family=faithfulness]');
   await faithfulness.getByRole('button', { name: 'Measure' }).click();
   await faithfulness.locator('.curves').waitFor();

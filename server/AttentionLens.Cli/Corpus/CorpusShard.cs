@@ -345,10 +345,10 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     }
 
     /// <summary>Start and end of each token in its document; -1 for what stands in no document or in the other text of a pair.</summary>
-    private static long[] Ranges(IReadOnlyList<Token> tokens, OffsetMap map, long first)
+    private static long[] Ranges(Token[] tokens, OffsetMap map, long first)
     {
-        var ranges = new long[2 * tokens.Count];
-        for (var i = 0; i < tokens.Count; i++)
+        var ranges = new long[2 * tokens.Length];
+        for (var i = 0; i < tokens.Length; i++)
         {
             if (tokens[i] is { Special: false, Sequence: 0 } token)
             {
