@@ -190,7 +190,7 @@ test('the same text elsewhere is asked about, one place at a time', async () => 
     ['Oslo', 'Oslo'],
   );
   // Blind first: of all suggestions one is on the screen.
-  assert.equal((await framed()).length, 5);
+  await editor.until(framed, seen => seen.length === 5, 'four labels and one suggestion');
   await editor.screenshot('annotation-queue');
   await keys('a');
   await editor.until(stored, all => all.filter(name => name === 'LOC Oslo').length === 2, 'the accepted one');
@@ -288,7 +288,7 @@ test('an approved document makes way for the next, in label mode', async () => {
   await editor.page.locator('.tab.active[data-resource-name="second.txt"]').waitFor();
   await labelMode('LABEL').waitFor();
   await statusBar('1/2 documents').waitFor();
-  assert((await sidecar()).some(({ type }) => type === 'approval'));
+  await editor.until(sidecar, all => all.some(({ type }) => type === 'approval'), 'the approval in the sidecar');
   await keys('Escape');
   await labelMode('').waitFor({ state: 'hidden' });
   await editor.openFile('letters/first.txt');

@@ -63,7 +63,11 @@ test('a head chosen in the maps is drawn on the picture', async () => {
   for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'Enter']) await editor.page.keyboard.press(key);
   const { best, weight } = classToken('1', '2');
   await readout(`the class token attends to patch ${best} ${weight}`);
-  assert.match(await editor.panel().locator('footer .what').innerText(), /^tiny-vit · .*layer 1 · head 2/);
+  await editor.until(
+    () => editor.panel().locator('footer .what').innerText(),
+    text => /^tiny-vit · .*layer 1 · head 2/.test(text),
+    'the head in the footer',
+  );
   await editor.screenshot('image-head');
 });
 

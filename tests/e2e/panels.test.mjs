@@ -37,7 +37,11 @@ test('the prediction moves with the word that is masked and with the head that i
   const outputs = async () => (await bars.allInnerTexts()).map(text => text.replaceAll(/\s+/g, ' '));
   const first = await editor.until(outputs, seen => seen.length >= 10, 'ten outputs');
   for (const output of first.slice(0, 10)) assert.match(output, /\d %/);
-  assert.equal(await panel.locator('table.lens tbody tr').count(), 5, 'the embeddings and four layers');
+  await editor.until(
+    () => panel.locator('table.lens tbody tr').count(),
+    count => count === 5,
+    'the embeddings and four layers',
+  );
 
   // The cursor is the token that is asked about.
   await editor.placeCursor('trophy');
