@@ -170,7 +170,7 @@ export class ModelManager implements vscode.TreeDataProvider<Node>, vscode.Dispo
     if (!found) return;
     void vscode.window.showInformationMessage(
       vscode.l10n.t(
-        '{0} works: {1}, {2} layers, {3} million parameters{4}.',
+        '{0} works: {1}, layers: {2}, parameters: {3} million{4}.',
         name,
         found.modelType,
         found.layers,

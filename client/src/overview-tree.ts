@@ -86,7 +86,12 @@ export class OverviewTree implements vscode.TreeDataProvider<Node>, vscode.Dispo
         const { model } = this.status;
         const item = new vscode.TreeItem(model?.name ?? vscode.l10n.t('No model yet'));
         if (model) {
-          item.description = vscode.l10n.t('{0}, {1} layers × {2} heads', model.modelType, model.layers, model.heads);
+          item.description = vscode.l10n.t(
+            '{0}, layers × heads: {1} × {2}',
+            model.modelType,
+            model.layers,
+            model.heads,
+          );
         }
         item.tooltip = vscode.l10n.t('Choose a model');
         item.iconPath = new vscode.ThemeIcon('chip');

@@ -25,6 +25,7 @@ import { contains } from '../text-ranges.js';
 import { outline, toRange } from '../tint-decorations.js';
 import { type Annotations, isAnnotatable } from './annotations.js';
 import { colorOf } from './label-decorations.js';
+import { labelsOf } from './label-words.js';
 import { labelledEditor } from './labeller.js';
 
 export const adjudicationType = 'attentionLens.adjudication';
@@ -379,7 +380,7 @@ async function askNames(known: AnnotationsResult): Promise<AdjudicationNames | u
 async function pickAnnotator(people: readonly Annotator[], title: string): Promise<Annotator | undefined> {
   const items = people.map(person => ({
     label: wordOf(person),
-    description: vscode.l10n.t('{0} labels', person.count),
+    description: labelsOf(person.count),
     ...(person.isAdjudicated ? { detail: vscode.l10n.t('made by comparing annotators') } : {}),
     person,
   }));

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Annotations } from './annotations.js';
 import type { Corpus } from './corpus.js';
 import type { LabelMode } from './label-mode.js';
+import { labelsOf } from './label-words.js';
 import type { SuggestionQueue } from './suggestion-queue.js';
 
 /** Says in the status bar whether keys label or type, how far the document and the corpus are, and what is being asked. */
@@ -68,10 +69,11 @@ export class AnnotationStatus implements vscode.Disposable {
     const doubtful = count(({ status, state }) => status === 'accepted' && state !== 'anchored');
     const { documents } = this.corpus;
     const approved = documents.filter(document => document.approved).length;
-    const parts = [vscode.l10n.t('{0} labels', accepted)];
+    const parts = [labelsOf(accepted)];
     if (suggested > 0) parts.push(vscode.l10n.t('{0} suggested', suggested));
     if (doubtful > 0) parts.push(vscode.l10n.t('{0} to review', doubtful));
-    if (documents.length > 0) parts.push(vscode.l10n.t('{0}/{1} documents', approved, documents.length));
+    if (documents.length === 1) parts.push(vscode.l10n.t('{0}/1 document', approved));
+    else if (documents.length > 1) parts.push(vscode.l10n.t('{0}/{1} documents', approved, documents.length));
     const problems = [...(result.problems ?? []), ...(result.labels.problems ?? [])];
     this.progress.text = `${problems.length > 0 ? '$(warning)' : result.approved ? '$(pass-filled)' : '$(tag)'} ${parts.join(' · ')}`;
     this.progress.tooltip = [

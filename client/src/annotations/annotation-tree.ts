@@ -3,6 +3,7 @@ import type { Annotation, CorpusDocument } from '../../shared/annotation-protoco
 import { type Annotations, point } from './annotations.js';
 import type { Corpus } from './corpus.js';
 import { statusWords } from './label-hover.js';
+import { labelsOf } from './label-words.js';
 import { shorten } from './labeller.js';
 
 export type Grouping = 'label' | 'status' | 'document';
@@ -178,7 +179,7 @@ export class AnnotationTree implements vscode.TreeDataProvider<Node>, vscode.Dis
         const item = new vscode.TreeItem(document.name);
         const total = Object.values(document.labels).reduce((sum, n) => sum + n, 0);
         item.description = [
-          vscode.l10n.t('{0} labels', total),
+          labelsOf(total),
           document.suggested > 0 && vscode.l10n.t('{0} suggested', document.suggested),
           document.review + document.orphans > 0 && vscode.l10n.t('{0} to review', document.review + document.orphans),
           document.disagreement !== undefined && vscode.l10n.t('disagreement {0}', document.disagreement.toFixed(2)),

@@ -58,7 +58,12 @@ export async function exportAnnotations(annotations: Annotations): Promise<void>
     format: format.name,
     path: target.fsPath,
   });
-  await report(vscode.l10n.t('{0} annotations were written to {1}.', count, path.basename(target.fsPath)), losses);
+  const name = path.basename(target.fsPath);
+  const done =
+    count === 1
+      ? vscode.l10n.t('1 annotation was written to {0}.', name)
+      : vscode.l10n.t('{0} annotations were written to {1}.', count, name);
+  await report(done, losses);
 }
 
 /** Adds the annotations that a file of another tool holds for the active document. */
@@ -82,7 +87,12 @@ export async function importAnnotations(annotations: Annotations): Promise<void>
     path: source.fsPath,
   });
   await annotations.refresh(document.uri);
-  await report(vscode.l10n.t('{0} annotations were added from {1}.', count, path.basename(source.fsPath)), losses);
+  const name = path.basename(source.fsPath);
+  const done =
+    count === 1
+      ? vscode.l10n.t('1 annotation was added from {0}.', name)
+      : vscode.l10n.t('{0} annotations were added from {1}.', count, name);
+  await report(done, losses);
 }
 
 /** Nothing is dropped in silence. */

@@ -87,7 +87,9 @@ export class Labeller {
     const name = await pickName(
       known.labels.spans,
       used(known, 'span'),
-      vscode.l10n.t('Label for {0} parts as one span', ranges.length),
+      ranges[0] && ranges.length === 1
+        ? vscode.l10n.t('Label for "{0}"', shorten(editor.document.getText(ranges[0])))
+        : vscode.l10n.t('Label for {0} parts as one span', ranges.length),
     );
     if (!name) return;
     this.lastLabel = name;

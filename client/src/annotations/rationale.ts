@@ -132,7 +132,7 @@ const figure = (measure: Measure | undefined): string =>
   measure ? `${measure.value.toFixed(2)} (${measure.chance.toFixed(2)})` : '–';
 
 const summary = ({ auprc, tokenF1, iouF1, tokens = 0, marked = 0, chosen = 0 }: RationaleResult): string =>
-  `AUPRC ${figure(auprc)} · F1@${chosen} ${figure(tokenF1)} · IoU-F1 ${figure(iouF1)} · ${vscode.l10n.t('{0} of {1} tokens marked', marked, tokens)}`;
+  `AUPRC ${figure(auprc)} · F1@${chosen} ${figure(tokenF1)} · IoU-F1 ${figure(iouF1)} · ${vscode.l10n.t('marked tokens: {0} of {1}', marked, tokens)}`;
 
 function table(result: RationaleResult): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
@@ -148,9 +148,9 @@ function table(result: RationaleResult): vscode.MarkdownString {
   text.appendMarkdown('\n');
   text.appendText(
     [
-      vscode.l10n.t('{0} of {1} tokens marked', result.marked ?? 0, result.tokens ?? 0),
+      vscode.l10n.t('marked tokens: {0} of {1}', result.marked ?? 0, result.tokens ?? 0),
       result.view ? viewLabel(result.view) : '',
-      vscode.l10n.t('Dashed: the {0} tokens with the strongest weights', result.chosen ?? 0),
+      vscode.l10n.t('Dashed: tokens with the strongest weights ({0})', result.chosen ?? 0),
     ].join(' · '),
   );
   return text;

@@ -125,7 +125,9 @@ export class SuggestionQueue implements vscode.Disposable {
     }
     await this.annotations.add(
       document,
-      vscode.l10n.t('suggest {0} {1} times', example.label, spans.length),
+      spans.length === 1
+        ? vscode.l10n.t('suggest {0} once', example.label)
+        : vscode.l10n.t('suggest {0} {1} times', example.label, spans.length),
       ...spans.map(({ range, source, score }) => ({
         kind: 'span' as const,
         label: example.label,
@@ -158,7 +160,10 @@ export class SuggestionQueue implements vscode.Disposable {
         description: Object.entries(text.labels)
           .map(([label, count]) => `${label} × ${count}`)
           .join(', '),
-        detail: vscode.l10n.t('{0} times without a label', text.unlabelled.length),
+        detail:
+          text.unlabelled.length === 1
+            ? vscode.l10n.t('once without a label')
+            : vscode.l10n.t('{0} times without a label', text.unlabelled.length),
         picked: true,
         text,
       })),

@@ -186,7 +186,7 @@ function Banners({ session, names }: PartProps) {
       )}
       {unwritten > 0 && decided === total && session.pairs.length > 0 && (
         <p class="banner" role="status">
-          {t('unwrittenAgreed', unwritten, names.into)}{' '}
+          {unwritten === 1 ? t('unwrittenAgreedOne', names.into) : t('unwrittenAgreed', unwritten, names.into)}{' '}
           <button type="button" class="link" onClick={() => session.takeAgreed()}>
             {t('takeAgreed')}
           </button>

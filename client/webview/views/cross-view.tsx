@@ -195,7 +195,11 @@ function Alignment() {
         )}
       </div>
       <div class="readout" data-testid="readout">
-        {focus ? describeFocus(focus, labels, ofFocus) : t('linksDrawn', links.length, mean(links))}
+        {focus
+          ? describeFocus(focus, labels, ofFocus)
+          : links.length === 1
+            ? t('linkDrawn', mean(links))
+            : t('linksDrawn', links.length, mean(links))}
       </div>
       <Footer label={viewLabel(view)} />
     </>

@@ -287,7 +287,7 @@ describe('the adjudication panel', () => {
 
   it('says when there is nothing to decide, and takes over what both agree on', async () => {
     const page = await open({ pairs: [], unwritten: 1 });
-    await page.getByText('anna and bob agree in all their labels; there are 1.').waitFor();
+    await page.getByText('anna and bob agree in all their labels (1).').waitFor();
     await screenshot(page, 'adjudication-agreed');
     expect(await seriousProblems(page)).toEqual([]);
     await page.getByRole('button', { name: 'Take Over for carla' }).click();

@@ -109,6 +109,20 @@ describe('translations', () => {
       expect(placeholders(translation), text).toEqual(placeholders(text));
     }
   });
+
+  it('are right for one thing as for many', () => {
+    const counted = [...new Set(spoken)].flatMap(text => {
+      const noun = /^\{0\} (annotation|document|head|hit|label|line|link|model|text|token)s\b/.exec(text)?.[1];
+      return noun ? [{ text, noun }] : [];
+    });
+    expect(counted.length).toBeGreaterThan(3);
+    for (const { text, noun } of counted) {
+      expect(
+        spoken.some(other => new RegExp(`^(1|A) ${noun}\\b`).test(other)),
+        text,
+      ).toBe(true);
+    }
+  });
 });
 
 describe('what users read', () => {
