@@ -146,6 +146,17 @@ public sealed class AnnotateTests : IDisposable
         var written = File.ReadAllText(gold.Name.Path);
         Cli.Good("annotate", "adjudicate", At("corpus"), "--left", "ada", "--right", "ben", "--into", "gold");
         Assert.Equal(written, File.ReadAllText(gold.Name.Path));
+
+        // What a person makes of it stays until it is asked for otherwise.
+        var byHand = written.Replace("\"ORG\"", "\"PRODUCT\"", StringComparison.Ordinal);
+        Assert.NotEqual(written, byHand);
+        File.WriteAllText(gold.Name.Path, byHand);
+        var again = Cli.Run("annotate", "adjudicate", At("corpus"), "--left", "ada", "--right", "ben", "--into", "gold", "--take", "left");
+        Assert.Equal(byHand, File.ReadAllText(gold.Name.Path));
+        Assert.Equal(0, again.Status);
+        Assert.Contains("1 label(s) of gold are not what ada and ben say", again.Error, StringComparison.Ordinal);
+        Cli.Good("annotate", "adjudicate", At("corpus"), "--left", "ada", "--right", "ben", "--into", "gold", "--force");
+        Assert.Equal(["PER", "ORG", "LOC"], CorpusIndex.Open(At("corpus")).Documents[0].By("gold")?.Annotations.Where(a => a.Status == AnnotationStatus.Accepted).Select(a => a.Label));
         Cli.Refused(2, "third name", "annotate", "adjudicate", At("corpus"), "--left", "ada", "--right", "ben", "--into", "ada");
         Cli.Refused(1, "by ada, ben, gold", "annotate", "export", "conllu", At("corpus"), "-o", At("x.conllu"));
     }

@@ -15,8 +15,9 @@ internal static class AdjudicateCommand
         var into = new Option<string?>("--into") { Description = "Write a sidecar of this name; absent: only compare.", HelpName = "NAME" };
         var take = new Option<string>("--take") { Description = "What of that in which they differ: agreed (nothing), left, right, both.", DefaultValueFactory = _ => "agreed", HelpName = "SIDE" };
         take.OneOf(["agreed", "left", "right", "both"]);
+        var force = new Option<bool>("--force") { Description = "Write what was decided before anew from both sides, also where it was changed by hand since." };
         var format = AttendCommand.FormatOption(["table", "json"]);
-        var command = new Command("adjudicate", "Show where two annotators differ, and write what is agreed, or one side's or both sides' version, as a third sidecar.") { corpus, left, right, into, take, format };
+        var command = new Command("adjudicate", "Show where two annotators differ, and write what is agreed, or one side's or both sides' version, as a third sidecar.") { corpus, left, right, into, take, force, format };
         command.SetWork((parsed, cancellation) =>
         {
             var (a, b) = (AnnotateCommand.Annotator(parsed.GetRequiredValue(left)), AnnotateCommand.Annotator(parsed.GetRequiredValue(right)));
@@ -26,6 +27,7 @@ internal static class AdjudicateCommand
             var documents = index.Documents.Where(d => d.By(a) is not null && d.By(b) is not null).ToArray();
             if (documents.Length == 0) throw new CommandException($"No document was annotated by both {a} and {b}.");
             var results = new List<(CorpusDocument Document, string Text, Adjudication Adjudication)>();
+            var kept = 0;
             using (var bar = new Progress(terminal, "comparing"))
             {
                 foreach (var document in documents)
@@ -34,14 +36,24 @@ internal static class AdjudicateCommand
                     bar.Report((double)results.Count / documents.Length);
                     var (l, r) = (CorpusIndex.Load(document.Path, document.By(a)?.Name), CorpusIndex.Load(document.Path, document.By(b)?.Name));
                     var adjudication = Adjudication.Of(l.Annotations, r.Annotations);
-                    if (third is not null && document.By(third) is { } before) adjudication = adjudication.Resume(CorpusIndex.Load(document.Path, before.Name).Annotations);
+                    var before = third is not null && document.By(third) is { } sidecar ? CorpusIndex.Load(document.Path, sidecar.Name).Annotations : [];
+                    adjudication = adjudication.Resume(before);
+                    var resumed = adjudication;
                     if (parsed.GetValue(take) is "left" or "right" or "both")
                         adjudication = adjudication.WithAllOpen(parsed.GetValue(take) switch { "left" => Choice.Left, "right" => Choice.Right, _ => Choice.Both });
-                    if (third is not null) AnnotationStore.Replace(new SidecarName(document.Path, third), l.Text, adjudication.Result(third, DateTimeOffset.UtcNow), Adjudication.Source);
+                    if (third is not null && parsed.GetValue(force)) AnnotationStore.Replace(new SidecarName(document.Path, third), l.Text, adjudication.Result(third, DateTimeOffset.UtcNow), Adjudication.Source);
+                    else if (third is not null)
+                    {
+                        var decided = resumed.Pairs.Zip(adjudication.Pairs).Select((p, i) => (p, i)).Where(x => x.p.First.Choice != x.p.Second.Choice).Select(x => x.i).ToHashSet();
+                        AnnotationStore.Change(new SidecarName(document.Path, third), l.Text, adjudication.Changes(before, decided, third, DateTimeOffset.UtcNow));
+                        kept += adjudication.Differing(before);
+                    }
+
                     results.Add((document, l.Text, adjudication));
                 }
             }
 
+            if (kept > 0) terminal.Error.WriteLine($"{kept} label(s) of {third} are not what {a} and {b} say, by hand or because theirs have changed since; they were kept. --force writes them anew.");
             var differing = results.SelectMany(x => x.Adjudication.Pairs.Where(p => p.Difference != Difference.None).Select(p => (x.Document, x.Text, Pair: p))).ToArray();
             if (parsed.GetValue(format) == "json")
             {

@@ -166,25 +166,29 @@ public sealed class Adjudication
 
     /// <summary>
     /// How <paramref name="third"/> comes to hold the choices of the <paramref name="decided"/> pairs, and what both sides agree on and it has not
-    /// yet. Of the other pairs only relations change, where a span that they lead to is another one now or gone: what a person made of
-    /// an earlier result stays.
+    /// yet. Of the other pairs only relations change, where a span that they lead to is another one of its pair now or gone: what a person made of
+    /// an earlier result stays, relations that were led to another span included.
     /// </summary>
     public AdjudicationChange Changes(IEnumerable<Annotation> third, IReadOnlySet<int> decided, string? by, DateTimeOffset time)
     {
         var before = third.DistinctBy(a => a.Id).ToDictionary(a => a.Id);
         var after = Result(by, time).ToDictionary(a => a.Id);
         var (put, remove) = (ImmutableArray.CreateBuilder<Annotation>(), ImmutableArray.CreateBuilder<string>());
+        // Spans come before the relations that lead to them, so that these find here what is left of them.
+        var alive = before.Values.Where(a => a.Status == AnnotationStatus.Accepted).Select(a => a.Id).ToHashSet();
+        var places = new Dictionary<string, int>();
         for (var i = 0; i < Pairs.Length; i++)
         {
             string[] ids = [.. new[] { Pairs[i].LeftResult, Pairs[i].RightResult }.OfType<string>()];
             var isNew = Pairs[i].Difference == Difference.None && !ids.Any(before.ContainsKey);
             foreach (var id in ids)
             {
+                places[id] = i;
                 var (was, now) = (before.GetValueOrDefault(id), after.GetValueOrDefault(id));
-                if (now is not null && (isNew || decided.Contains(i))) put.Add(now);
+                if (now is not null && (isNew || decided.Contains(i))) Put(now);
                 else if (was is null) continue;
-                else if (decided.Contains(i) || (now is null && was.Kind == AnnotationKind.Relation)) remove.Add(id);
-                else if (now is not null && (was.From, was.To) != (now.From, now.To)) put.Add(was with { From = now.From, To = now.To, Time = time });
+                else if (decided.Contains(i) || (now is null && was.Kind == AnnotationKind.Relation && !(IsAlive(was.From) && IsAlive(was.To)))) Remove(id);
+                else if (now is not null && (End(was.From, now.From), End(was.To, now.To)) is var (from, to) && (was.From, was.To) != (from, to)) Put(was with { From = from, To = to, Time = time });
             }
         }
 
@@ -192,6 +196,33 @@ public sealed class Adjudication
         var gone = remove.Concat(put.Where(a => a.Status == AnnotationStatus.Rejected).Select(a => a.Id)).ToHashSet();
         remove.AddRange(before.Values.Where(a => !gone.Contains(a.Id) && !after.ContainsKey(a.Id) && (gone.Contains(a.From ?? "") || gone.Contains(a.To ?? ""))).Select(a => a.Id));
         return new AdjudicationChange(put.ToImmutable(), remove.ToImmutable());
+
+        bool IsAlive(string? id) => alive.Contains(id ?? "");
+
+        string? End(string? was, string? now) => !IsAlive(was) || places.GetValueOrDefault(was ?? "", -1) == places.GetValueOrDefault(now ?? "", -2) ? now : was;
+
+        void Put(Annotation a)
+        {
+            put.Add(a);
+            if (a.Status == AnnotationStatus.Accepted) alive.Add(a.Id);
+            else alive.Remove(a.Id);
+        }
+
+        void Remove(string id)
+        {
+            remove.Add(id);
+            alive.Remove(id);
+        }
+    }
+
+    /// <summary>How much of <paramref name="third"/> that an adjudication made says other than the choices would now: by hand, or because a side has changed since.</summary>
+    public int Differing(IEnumerable<Annotation> third)
+    {
+        var made = Result(null, default).ToDictionary(a => a.Id);
+        return third.Count(a => made.TryGetValue(a.Id, out var b) ? !SaysTheSame(a, b) : a.Source == Source);
+
+        static bool SaysTheSame(Annotation a, Annotation b) =>
+            (a.Label, a.Status, a.From, a.To) == (b.Label, b.Status, b.From, b.To) && a.Fragments.SequenceEqual(b.Fragments) && a.Attributes.SequenceEqual(b.Attributes);
     }
 
     private static (bool Left, bool Right) Takes(AdjudicationPair p) =>

@@ -53,6 +53,16 @@ public static class AnnotationStore
         };
     }
 
+    /// <exception cref="SidecarException">The sidecar cannot be read or written.</exception>
+    public static void Change(SidecarName sidecar, string text, AdjudicationChange change)
+    {
+        if (change.Put.IsEmpty && change.Remove.IsEmpty) return;
+        using var file = SidecarFile.Open(sidecar.Path);
+        var described = Anchoring.Describe(text, change.Put).ToArray();
+        file.Change(described, change.Remove);
+        file.Save(text, described);
+    }
+
     /// <summary>
     /// Makes a sidecar hold these annotations of a program's (<see cref="Annotation.Source"/>) and no others of its; what a person or
     /// another program put there stays, and what says the same as before keeps its time.

@@ -104,6 +104,23 @@ public sealed class AdjudicationTests
     }
 
     [Fact]
+    public void A_relation_that_was_led_elsewhere_by_hand_stays_there()
+    {
+        var adjudication = Adjudication.Of(Left, Right);
+        var third = Apply([], adjudication.With(1, Choice.Left).Changes([], new HashSet<int> { 1 }, "carla", Now));
+        Annotation added = AnchoringTests.Span("own", 0, 3, "PER");
+        Annotation met = third.Single(a => a.Label == "met");
+        third = [added, .. third.Select(a => a.Id == met.Id ? a with { From = added.Id } : a)];
+        foreach (var choice in new[] { Choice.Right, Choice.Both, Choice.Left })
+        {
+            adjudication = Adjudication.Of(Left, Right).Resume(third).With(1, choice);
+            Assert.Equal(1, adjudication.Differing(third.Where(a => a.Id == met.Id)));
+            third = Apply(third, adjudication.Changes(third, new HashSet<int> { 1 }, "carla", Now));
+            Assert.Equal(added.Id, third.Single(a => a.Id == met.Id).From);
+        }
+    }
+
+    [Fact]
     public void A_relation_can_be_turned_down_before_and_after_its_spans()
     {
         var adjudication = Adjudication.Of(Left, Right).With(6, Choice.Neither);
