@@ -10,7 +10,7 @@ import { isServed, type Server, ServerError } from './server.js';
 import { plain, type ShownTexts } from './shown-texts.js';
 import type { StatusItems } from './status-items.js';
 import type { Tints } from './tints.js';
-import { pickView } from './view-picker.js';
+import { fileModel, pickView } from './view-picker.js';
 
 export interface CommandHost {
   readonly server: Server;
@@ -105,7 +105,8 @@ export function registerCommands(host: CommandHost): vscode.Disposable {
     },
     selectHead: async () => {
       await server.start();
-      const model = status.model ?? (await askModel(server));
+      const file = await fileModel(server, meantEditor(shown)?.document.uri);
+      const model = file ?? status.model ?? (await askModel(server));
       if (!model) throw new ServerError(vscode.l10n.t('No model is loaded, so there is no layer or head to select.'));
       await pickView(model, view);
     },
@@ -216,13 +217,18 @@ function askedRanges(editor: vscode.TextEditor): readonly Range[] {
   return selected.length > 0 ? selected : [{ start: cursor, end: cursor }];
 }
 
-function servedEditor(shown: ShownTexts): vscode.TextEditor {
-  // While a panel has the focus no editor is active: then the one that shows attention is meant.
+/** While a panel has the focus no editor is active: then the one that shows attention is meant. */
+function meantEditor(shown: ShownTexts): vscode.TextEditor | undefined {
   const editors = vscode.window.visibleTextEditors;
-  const editor =
+  return (
     vscode.window.activeTextEditor ??
     editors.find(({ document }) => shown.of(document.uri).length > 0) ??
-    editors.find(({ document }) => isServed(document));
+    editors.find(({ document }) => isServed(document))
+  );
+}
+
+function servedEditor(shown: ShownTexts): vscode.TextEditor {
+  const editor = meantEditor(shown);
   if (!editor) throw new ServerError(vscode.l10n.t('Open a text file first: attention is shown in an editor.'));
   if (!isServed(editor.document)) {
     throw new ServerError(

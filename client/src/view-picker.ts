@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { isHeadSet, type ModelSummary, type Pick, type Stack, sameView, type ViewChoice } from '../shared/protocol.js';
 import type { CurrentView } from './current-view.js';
+import { attentionFileScheme, type Server } from './server.js';
 import { stackLabel, viewLabel } from './view-words.js';
 
 interface ViewItem extends vscode.QuickPickItem {
@@ -57,6 +58,18 @@ export function headSetItem(text: string, kept: Partial<ViewChoice>): ViewItem |
   if (!isHeadSet(text)) return null;
   const view: ViewChoice = { ...kept, layer: 'mean', head: 'mean', heads: text.trim() };
   return { label: viewLabel(view), description: vscode.l10n.t('several heads as one'), alwaysShow: true, view };
+}
+
+/** Of a file of attention, which has layers and heads of its own; undefined for whatever the loaded model reads. */
+export async function fileModel(server: Server, uri: vscode.Uri | undefined): Promise<ModelSummary | undefined> {
+  if (uri?.scheme !== attentionFileScheme) return undefined;
+  const source = new vscode.CancellationTokenSource();
+  try {
+    const file = await server.request('attentionLens/attentionFile', { uri: uri.toString() }, source.token);
+    return file?.model;
+  } finally {
+    source.dispose();
+  }
 }
 
 /** A quick pick that shows each view while it is gone through, and goes back on Escape. */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isView } from '../../../client/shared/panel.js';
 import { headsOfSet, isHeadSet, sameView, withHead } from '../../../client/shared/protocol.js';
-import { headSetItem } from '../../../client/src/view-picker.js';
 import { viewLabel } from '../../../client/webview/view-label.js';
 
 describe('several heads as one', () => {
@@ -36,13 +35,5 @@ describe('several heads as one', () => {
     expect(sameView(view, { layer: 'mean', head: 'mean' })).toBe(false);
     expect(viewLabel(view)).toContain('3.5,4.*');
     expect(withHead(view, { layer: 1, head: 2 })).toEqual({ layer: 1, head: 2 });
-  });
-
-  it('is offered in the picker when it is typed, and only then', () => {
-    expect(headSetItem('3 5', {})).toBeNull();
-    expect(headSetItem(' 3.5,4.*', { method: 'max', stack: 'cross' })).toMatchObject({
-      alwaysShow: true,
-      view: { layer: 'mean', head: 'mean', heads: '3.5,4.*', method: 'max', stack: 'cross' },
-    });
   });
 });

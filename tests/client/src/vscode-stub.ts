@@ -8,6 +8,11 @@ export const Uri = {
   joinPath: (base: Uri, ...parts: string[]): Uri => ({ path: [base.path, ...parts].join('/') }),
 };
 
+export class CancellationTokenSource {
+  readonly token = {};
+  dispose(): void {}
+}
+
 export const env = { language: 'en' };
 
 export const l10n = {
