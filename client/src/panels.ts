@@ -1,4 +1,3 @@
-import * as crypto from 'node:crypto';
 import * as vscode from 'vscode';
 import {
   type Comparison,
@@ -24,7 +23,7 @@ import {
 import { showFailure } from './commands.js';
 import { type ComparisonPicker, nameOf } from './comparison-picker.js';
 import type { CurrentView } from './current-view.js';
-import { panelHtml } from './panel-html.js';
+import { hookUp } from './panel-html.js';
 import { panelStrings } from './panel-strings.js';
 import { attentionFileScheme, isServed, type Server, ServerError } from './server.js';
 import { imageModel, panelSettings } from './settings.js';
@@ -196,25 +195,18 @@ class Panel implements vscode.Disposable {
     this.isImage = subject.isImage;
     this.comparison = subject.comparison ?? null;
     this.isGenerating = subject.isGenerating ?? false;
-    const root = vscode.Uri.joinPath(host.extensionUri, 'dist');
-    panel.webview.options = { enableScripts: true, localResourceRoots: [root] };
-    panel.iconPath = vscode.Uri.joinPath(host.extensionUri, 'media', 'icon.png');
     this.subscriptions = [
       ...(this.isImage ? [this.watchFile()] : []),
-      panel.webview.onDidReceiveMessage((message: unknown) => {
-        if (isFromPanel(message)) this.receive(message);
-        else host.server.log.warn('A panel sent a message that is not understood.');
-      }),
-      panel.onDidChangeViewState(() => {
-        // A hidden panel loses its content and asks anew with `ready` when it is shown again.
-        if (!panel.visible) this.suspend();
-      }),
-      panel.onDidDispose(() => {
-        this.dispose();
-        onDispose();
+      hookUp(panel, 'panel', host, {
+        isMessage: isFromPanel,
+        receive: message => this.receive(message),
+        suspend: () => this.suspend(),
+        closed: () => {
+          this.dispose();
+          onDispose();
+        },
       }),
     ];
-    panel.webview.html = panelHtml(panel.webview, root, crypto.randomBytes(16).toString('base64'));
   }
 
   reveal(tab: Tab): void {

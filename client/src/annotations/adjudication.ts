@@ -1,4 +1,3 @@
-import * as crypto from 'node:crypto';
 import * as vscode from 'vscode';
 import {
   type AdjudicationTarget,
@@ -18,7 +17,7 @@ import type {
   AnnotationsResult,
 } from '../../shared/annotation-protocol.js';
 import { nameOf } from '../comparison-picker.js';
-import { panelHtml } from '../panel-html.js';
+import { hookUp } from '../panel-html.js';
 import { panelStrings } from '../panel-strings.js';
 import { type Server, ServerError } from '../server.js';
 import { contains } from '../text-ranges.js';
@@ -117,7 +116,7 @@ interface Host {
 /** One panel: decisions go to the server one after the other, pairs come back; the pair that is looked at is marked in the editor. */
 class AdjudicationPanel implements vscode.Disposable {
   readonly uri: vscode.Uri;
-  private readonly subscriptions: vscode.Disposable[];
+  private readonly subscription: vscode.Disposable;
   private isReady = false;
   private isAgreedShown = false;
   private isRefreshing = false;
@@ -132,24 +131,15 @@ class AdjudicationPanel implements vscode.Disposable {
     onDispose: () => void,
   ) {
     this.uri = vscode.Uri.parse(target.uri, true);
-    const root = vscode.Uri.joinPath(host.extensionUri, 'dist');
-    panel.webview.options = { enableScripts: true, localResourceRoots: [root] };
-    panel.iconPath = vscode.Uri.joinPath(host.extensionUri, 'media', 'icon.png');
-    this.subscriptions = [
-      panel.webview.onDidReceiveMessage((message: unknown) => {
-        if (isFromAdjudication(message)) this.receive(message);
-        else host.server.log.warn('A panel sent a message that is not understood.');
-      }),
-      panel.onDidChangeViewState(() => {
-        // A hidden panel loses its content and asks anew with `ready` when it is shown again.
-        if (!panel.visible) this.suspend();
-      }),
-      panel.onDidDispose(() => {
+    this.subscription = hookUp(panel, 'adjudication', host, {
+      isMessage: isFromAdjudication,
+      receive: message => this.receive(message),
+      suspend: () => this.suspend(),
+      closed: () => {
         this.dispose();
         onDispose();
-      }),
-    ];
-    panel.webview.html = panelHtml(panel.webview, root, crypto.randomBytes(16).toString('base64'), 'adjudication');
+      },
+    });
   }
 
   reveal(): void {
@@ -309,7 +299,7 @@ class AdjudicationPanel implements vscode.Disposable {
 
   dispose(): void {
     this.suspend();
-    vscode.Disposable.from(...this.subscriptions).dispose();
+    this.subscription.dispose();
     this.panel.dispose();
   }
 }
