@@ -1,8 +1,9 @@
 // Makes the pictures of README.md and docs/: node tests/e2e/pictures.mjs [names ...], after npm run build.
 
+import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { dist, root } from '../../scripts/lib/paths.mjs';
+import { dist, executableName, root } from '../../scripts/lib/paths.mjs';
 import { main } from '../../scripts/lib/process.mjs';
 import { ensurePrograms } from '../../scripts/lib/requirements.mjs';
 import { startWorkbench } from '../../scripts/lib/workbench.mjs';
@@ -19,6 +20,22 @@ Line wanted to say why.
 
 I would not take that ferry again: three hours late, no word from the crew, and the only cabin smelled of diesel.
 `;
+
+const attentionLens = (args, input) => execFileSync(path.join(dist, executableName), args, { input });
+
+/** Two annotators of the letter who differ on a label and on a border. */
+const said = {
+  anna: { 'Maria Lind': 'PER', 'Tom Berg': 'PER', Oslo: 'LOC', 'Hansa Line': 'ORG' },
+  bob: { 'Maria Lind': 'PER', 'Tom Berg': 'PER', Oslo: 'LOC', Hansa: 'LOC' },
+};
+
+function annotate(document, annotator) {
+  const lines = Object.entries(said[annotator]).map(([text, label]) => {
+    const start = letter.indexOf(text);
+    return JSON.stringify({ label, start, end: start + text.length });
+  });
+  attentionLens(['annotate', 'add', document, '--batch', '--by', annotator], lines.join('\n'));
+}
 
 /** A window on the samples with the sentence tinted; its side bar hidden, so that the text has the room. */
 async function tinted(view, more = {}) {
@@ -125,6 +142,57 @@ const pictures = {
       await item.waitFor();
       await item.hover();
       await save(editor, 'annotation-rationale.png', { height: 900, pointer: null });
+    } finally {
+      await editor.close();
+    }
+  },
+  adjudication: async () => {
+    const editor = await openEditor({
+      files: { 'corpus/letter.txt': letter },
+      prepare: workspace => {
+        for (const annotator of Object.keys(said)) annotate(path.join(workspace, 'corpus/letter.txt'), annotator);
+      },
+    });
+    try {
+      const { page } = editor;
+      await editor.openFile('corpus/letter.txt');
+      await page.keyboard.press('Control+b');
+      await editor.run('AttentionLens: Adjudicate Two Annotators');
+      await editor.pick('anna');
+      const input = page.locator('.quick-input-widget input').first();
+      await page.locator('.quick-input-widget', { hasText: 'Who decides between anna and bob?' }).waitFor();
+      await input.fill('carla');
+      await page.keyboard.press('Enter');
+      await editor.panel().locator('article').first().click();
+      await save(editor, 'adjudication.png');
+    } finally {
+      await editor.close();
+    }
+  },
+  'corpus-search': async () => {
+    const editor = await openEditor({
+      prepare: workspace => {
+        const texts = ['coreference.txt', 'lighthouse.txt'].map(name => path.join(workspace, name));
+        const run = path.join(workspace, 'searched');
+        attentionLens(['corpus', 'run', ...texts, '-o', run, '--keep', 'heads,hidden']);
+        attentionLens(['corpus', 'index', run]);
+      },
+    });
+    try {
+      const { page } = editor;
+      await editor.run('AttentionLens: Open Corpus Index');
+      await editor.pick('searched');
+      await editor.pick('Where a head attends from one kind of word to another');
+      for (const [step, answer] of ['0.0', 'pronoun', 'word', '0.2'].entries()) {
+        await page.locator('.quick-input-title', { hasText: `${step + 1} of 4` }).waitFor();
+        await page.locator('.quick-input-widget input').first().fill(answer);
+        await page.keyboard.press('Enter');
+      }
+      await editor.clickUntil(
+        page.locator('.pane', { hasText: 'Corpus Search' }).locator('.monaco-list-row[aria-level="2"]').first(),
+        page.locator('.tab.active'),
+      );
+      await save(editor, 'corpus-search.png', { height: 900 });
     } finally {
       await editor.close();
     }

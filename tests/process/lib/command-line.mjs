@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { dist, executableName, root } from '../../../scripts/lib/paths.mjs';
 
-export const executable = path.join(dist, executableName);
+/** Another build of it, or a script that runs one for another processor in an emulator, can be put to the same tests. */
+export const executable = process.env.ATTENTIONLENS_EXECUTABLE ?? path.join(dist, executableName);
 export const fixture = name => path.join(root, 'tests/fixtures', name);
 
 /** Runs the published command line to its end. Bytes in `input` go to its standard input. */
