@@ -2,61 +2,19 @@
 // The panel's own bundle in Chromium (CHROMIUM_PATH or /usr/bin/chromium), without the screen's clock, so that a frame takes as long as it
 // takes; each step is a wheel event, a new picture, and beyond 1,024 tokens a new tile of 4 MB from the host, whose weights are made up.
 
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
-import path from 'node:path';
-import { chromium } from 'playwright-core';
-import { root } from '../../scripts/lib/paths.mjs';
+import { buildPanel, describeMachine, host, launch } from './panel-page.mjs';
 
 const frames = 120;
-const client = path.join(root, 'client');
-execFileSync(process.execPath, ['esbuild.mjs'], { cwd: client, stdio: 'inherit' });
-const [script, style] = ['panel.js', 'panel.css'].map(file => readFileSync(path.join(client, 'dist', file), 'utf8'));
+const { script, style } = buildPanel();
+const words = ['The', 'trophy', 'would', 'not', 'fit', 'in', 'the', 'suit', '##case'];
 
-/** The extension host, in the page. Runs there: it may not refer to anything outside itself. */
-function host({ count, webgl }) {
-  // The panel itself takes no WebGL that is drawn by the processor.
+/** The panel itself takes no WebGL that is drawn by the processor. Runs in the page. */
+function drawBy(webgl) {
   const getContext = HTMLCanvasElement.prototype.getContext;
   HTMLCanvasElement.prototype.getContext = function (kind, options) {
     if (kind === 'webgl2' && !webgl) return null;
     return getContext.call(this, kind, options && { ...options, failIfMajorPerformanceCaveat: false });
   };
-  const noise = Float32Array.from({ length: 1 << 20 }, (_, index) => (((index * 2654435761) >>> 0) / 2 ** 32) ** 8);
-  const words = ['The', 'trophy', 'would', 'not', 'fit', 'in', 'the', 'suit', '##case'];
-  const tokens = Array.from({ length: count }, (_, index) => {
-    const [start, end] = [6 * index, 6 * index + 5].map(character => ({ line: 0, character }));
-    return { index, id: index, text: words[index % words.length], range: { start, end }, special: false, typeId: 0 };
-  });
-  const [version, status] = [1, 'ok'];
-  const range = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };
-  const view = { layer: 0, head: 0 };
-  const answers = {
-    tokens: () => ({
-      range,
-      model: { name: 'made up', modelType: 'bert', kind: 'encoder', layers: 1, heads: 1 },
-      tokens,
-      stacks: [{ kind: 'encoder', layers: 1, heads: 1, queries: count, keys: count }],
-      view,
-    }),
-    tile: ({ size: [rows, columns] }) => ({ data: noise.slice(0, rows * columns).buffer, shape: [rows, columns], max: 1 }),
-    row: () => ({ weights: noise.slice(0, count).buffer }),
-  };
-  const post = message => window.postMessage(message, '*');
-  window.acquireVsCodeApi = () => ({
-    getState: () => undefined,
-    setState: () => undefined,
-    postMessage(message) {
-      if (message.type === 'ready') {
-        post({ type: 'init', strings: {}, settings: { colorMap: 'lens', scale: 'sqrt' }, view, tab: 'heatmap' });
-        post({ type: 'comparison', comparison: null });
-        post({ type: 'changed', target: { uri: 'file:///a.txt', name: 'a.txt', range } });
-      } else if (message.type === 'request') {
-        const result = { version, status, ...answers[message.method]?.(message.params) };
-        setTimeout(() => post({ type: 'reply', id: message.id, result }));
-      }
-    },
-  });
 }
 
 /** Milliseconds from frame to frame, a wheel event in each. Runs in the page. */
@@ -81,21 +39,9 @@ function measure({ kind, frames }) {
   });
 }
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-frame-rate-limit', '--disable-gpu-vsync'],
-});
-/** Who draws WebGL: a card, or the processor in its place. */
-function renderer() {
-  const gl = document.createElement('canvas').getContext('webgl2');
-  const unmasked = gl?.getExtension('WEBGL_debug_renderer_info');
-  return unmasked ? gl.getParameter(unmasked.UNMASKED_RENDERER_WEBGL) : 'no WebGL2';
-}
-
+const browser = await launch();
 const sizes = process.argv.slice(2).map(Number);
-const blank = await browser.newPage();
-console.log(await blank.evaluate(renderer));
-console.log(`Chromium ${browser.version()}, ${cpus()[0].model.trim()}, load ${loadavg()[0].toFixed(1)} on ${cpus().length} cores`);
+console.log(await describeMachine(browser));
 console.log('| tokens | drawn by | pan, median | pan, 95 % | zoom, median | zoom, 95 % |');
 console.log('| --- | --- | --- | --- | --- | --- |');
 try {
@@ -104,7 +50,8 @@ try {
       const page = await browser.newPage({ viewport: { width: 1000, height: 800 } });
       page.on('pageerror', error => console.error(String(error)));
       await page.setContent(`<style>${style}</style><main id="root"></main>`);
-      await page.evaluate(host, { count, webgl });
+      await page.evaluate(drawBy, webgl);
+      await page.evaluate(host, { words: Array.from({ length: count }, (_, index) => words[index % words.length]) });
       await page.addScriptTag({ content: script });
       await page.locator('.panel[data-stale=false] footer').waitFor({ timeout: 120_000 });
       // Zoomed in, so that there is something to move.

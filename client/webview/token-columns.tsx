@@ -83,11 +83,13 @@ export function TokenColumns(props: TokenColumnsProps) {
   useEffect(() => onVisible?.(scroll / rowHeight, (scroll + outer.height) / rowHeight), [scroll, outer.height]);
 
   const scene: Scene = { ...props, ...outer, scroll, scale: settings.scale, theme };
+  const { lines, focused, weights, selected } = props;
+  // All lines of twelve heads are tens of thousands, and take seconds where no card draws: not once more than what is seen changes.
   useLayoutEffect(() => {
     if (outer.width === 0) return;
     const context = prepare(canvas.current, outer);
     if (context) draw(context, scene);
-  });
+  }, [sides, labels, lines, focused, weights, selected, outer, scroll, settings.scale, theme]);
   useExporter({
     svg: () => {
       const surface = new SvgSurface();

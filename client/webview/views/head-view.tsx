@@ -20,6 +20,7 @@ import { nameOf } from './key-table.js';
 /** Rows are asked for in blocks, so that scrolling a little asks nothing. */
 const blockRows = 64;
 const defaultShare = 0.7;
+const sides = ['query', 'key'] as const;
 
 type Pair = 'all' | '00' | '01' | '10' | '11';
 
@@ -132,6 +133,7 @@ export function HeadView() {
         .map(entry => ({ ...entry, color: headColor(entry.head, stack.heads, theme) })),
     [listed, stack.heads, theme],
   );
+  const weights = useMemo(() => meanFor(bundles, focused), [bundles, focused]);
   const labels = useMemo(() => ({ query: queries.map(toLabel), key: keys.map(toLabel) }), [queries, keys]);
   const atCursor = useMemo((): Focus | null => (query === null ? null : { side: 'query', index: query }), [query]);
   const toggle = (focus: Focus) =>
@@ -142,10 +144,7 @@ export function HeadView() {
 
   if (rows.problem) return <Failure message={rows.problem.message} />;
   if (!rows.value) return <Loading />;
-  // While the answer for other tokens is on its way, the bundles are still those of the tokens before.
-  const meanFor = (list: readonly Focus[]) =>
-    meanOf(bundles.filter(bundle => list.some(focus => isSame(focus, bundle))));
-  const describe = (focus: Focus) => describeFocus(focus, labels, meanFor([focus]));
+  const describe = (focus: Focus) => describeFocus(focus, labels, meanFor(bundles, [focus]));
   const kept = bundles.length === 0 ? 1 : bundles.reduce((sum, bundle) => sum + bundle.kept, 0) / bundles.length;
   const percent = (value: number) => Math.round(value * 100);
   const hasPair = new Set(queries.map(token => token.typeId)).size > 1;
@@ -205,12 +204,12 @@ export function HeadView() {
       <div class="content">
         <TokenColumns
           name={t('linesName')}
-          sides={['query', 'key']}
+          sides={sides}
           titles={{ query: t('queryToken'), key: t('keyToken') }}
           labels={labels}
           lines={lines}
           focused={focused}
-          weights={meanFor(focused)}
+          weights={weights}
           selected={selected}
           atCursor={atCursor}
           isWhole={focused.length > 0 || (from === 0 && to === queries.length)}
@@ -296,8 +295,10 @@ const entriesOf = (bundles: readonly Bundle[], isComplete: boolean): Entry[] =>
     }));
   });
 
-/** What the tokens on the other side get on average. */
-function meanOf(bundles: readonly Bundle[]): Float32Array {
+/** What the tokens on the other side get from some tokens on average. */
+function meanFor(all: readonly Bundle[], tokens: readonly Focus[]): Float32Array {
+  // While the answer for other tokens is on its way, the bundles are still those of the tokens before.
+  const bundles = all.filter(bundle => tokens.some(focus => isSame(focus, bundle)));
   const sum = new Float32Array(bundles[0]?.weights.length ?? 0);
   for (const { weights } of bundles) {
     for (const [index, weight] of weights.entries()) sum[index] = (sum[index] ?? 0) + weight / bundles.length;
