@@ -1,9 +1,9 @@
 // What a browser does with a page of attention: when its picture is there, how long it takes to show another token or head, and what it holds.
 // The same steps for every kind of page, each in a Chromium of its own, so that nothing is warm and the renderer's memory is of one page.
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { buildPanel, host, launch } from '../panels/panel-page.mjs';
 
@@ -135,10 +135,9 @@ function install({ kind, steps, enough }) {
       // Not frame by frame: the page has the processor to itself until then.
       while (!act.isDrawn()) await new Promise(resolve => setTimeout(resolve, 4));
       await painted();
-      const first = performance.now();
-      await act.prepare?.();
-      return first;
+      return performance.now();
     },
+    prepare: () => act.prepare?.(),
     /** Milliseconds from each event to the frame behind the one that shows what it asked for. */
     async times(what, from) {
       const times = [];
@@ -273,6 +272,7 @@ export async function openPage({ url, kind, count, limit, picture }) {
     try {
       const open = page.goto(url, { waitUntil: 'commit', timeout: 0 }).then(() => page.evaluate('bench.first()'));
       result.first = await within(open, 'picture');
+      await within(page.evaluate('bench.prepare()'), 'picture of all heads');
       if (picture) await page.screenshot({ path: picture, timeout: limit }).catch(error => console.error(error.message));
       // The model views show tokens in a head that has been opened.
       result.head = await within(page.evaluate(`bench.times('head', 1)`), 'other head or layer');

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { chromium as installed } from '../../scripts/lib/requirements.mjs';
 import { root } from '../../scripts/lib/paths.mjs';
+import { chromium as installed } from '../../scripts/lib/requirements.mjs';
 
 /** Chromium without the screen's clock, so that a frame takes as long as it takes. */
 export const launch = () =>
