@@ -242,6 +242,11 @@ export async function servePanel(attention) {
  */
 export async function openPage({ url, kind, count, limit, picture }) {
   const browser = await launch();
+  const processes = async () => {
+    const { processInfo } = await (await browser.newBrowserCDPSession()).send('SystemInfo.getProcessInfo');
+    return processInfo;
+  };
+  const processId = (await processes()).find(({ type }) => type === 'browser').id;
   try {
     const page = await browser.newPage({ viewport: { width: 1000, height: 800 } });
     const failed = new Promise((_, reject) => {
@@ -267,7 +272,6 @@ export async function openPage({ url, kind, count, limit, picture }) {
     await page.addInitScript(`window.count = ${count}; (${install})(${JSON.stringify({ kind, steps, enough })})`);
     const cdp = await page.context().newCDPSession(page);
     await cdp.send('Performance.enable');
-    const memory = async () => peakOf(await (await browser.newBrowserCDPSession()).send('SystemInfo.getProcessInfo'));
     const result = {};
     try {
       const open = page.goto(url, { waitUntil: 'commit', timeout: 0 }).then(() => page.evaluate('bench.first()'));
@@ -288,17 +292,21 @@ export async function openPage({ url, kind, count, limit, picture }) {
     } catch (error) {
       result.problem = error.message.split('\n')[0];
     }
-    result.peak = await within(memory(), 'memory').catch(() => undefined);
+    result.peak = await within(processes().then(peakOf), 'memory').catch(() => undefined);
     return result;
   } finally {
-    // A page that does not answer does not close either.
-    await Promise.race([browser.close(), wait(10_000)]);
+    // A page that does not answer does not close either, and would take the processor from the next one.
+    const closed = browser.close().then(
+      () => true,
+      () => true,
+    );
+    if (!(await Promise.race([closed, wait(10_000)]))) process.kill(-processId, 'SIGKILL');
   }
 }
 
 /** The largest memory that a renderer had, where the system tells it (Linux). */
-function peakOf({ processInfo }) {
-  const peaks = processInfo
+function peakOf(processes) {
+  const peaks = processes
     .filter(({ type }) => type === 'renderer')
     .map(({ id }) => {
       try {
