@@ -33,7 +33,7 @@ internal static class CorpusCommand
         unit.OneOf(["paragraph", "sentence", "line"]);
         var bytes = new Option<int>("--shard-bytes") { Description = "Text of one shard, in bytes.", DefaultValueFactory = _ => 1 << 16 };
         var shard = new Option<string?>("--shard") { Description = "Only the shards i, i + n, i + 2n, ...: one of n machines.", HelpName = "i/n" };
-        var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 2 };
+        var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 3 };
         var broker = new Option<string?>("--broker") { Description = "Hand the shards to the workers of a RabbitMQ broker instead of computing them here.", HelpName = "amqp://..." };
         var command = new Command("run", "Run a corpus through a model into a folder of safetensors and JSON Lines.")
         {

@@ -12,7 +12,7 @@ internal static class WorkerCommand
     public static Command Create(Terminal terminal)
     {
         var broker = new Option<string>("--broker") { Description = "The RabbitMQ broker of the runs.", HelpName = "amqp://...", Required = true };
-        var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 2 };
+        var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 3 };
         var model = new Option<string?>("--model", "-m") { Description = "The run's model, where it has another place on this machine.", HelpName = "DIR|NAME" };
         var idle = new Option<int?>("--idle") { Description = "End when there was nothing to do for so many seconds; without it the worker waits for the next run.", HelpName = "SECONDS" };
         var command = new Command("worker", "Make shards for runs that were started with 'corpus run --broker', until it is stopped.") { broker, workers, model, idle };
