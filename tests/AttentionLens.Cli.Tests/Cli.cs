@@ -87,6 +87,29 @@ public sealed class TemporaryFolder : IDisposable
         return folder;
     }
 
+    /// <summary>A model of the oracle, with a tokenizer of the same words.</summary>
+    public string WordModel(string oracle)
+    {
+        var folder = System.IO.Path.Combine(Path, oracle);
+        if (!Directory.Exists(folder))
+        {
+            Directory.CreateDirectory(folder);
+            foreach (var file in new[] { "config.json", "model.safetensors" })
+            {
+                File.Copy(System.IO.Path.Combine(Cli.Fixture("oracle/" + oracle), file), System.IO.Path.Combine(folder, file));
+            }
+
+            File.WriteAllText(System.IO.Path.Combine(folder, "tokenizer.json"), """
+                {
+                  "pre_tokenizer": { "type": "Whitespace" },
+                  "model": { "type": "WordLevel", "unk_token": "?", "vocab": { "?": 0, "the": 5, "cat": 6, "sat": 7, "on": 8, "mat": 9, ".": 10 } }
+                }
+                """);
+        }
+
+        return folder;
+    }
+
     public string Write(string name, byte[] bytes)
     {
         var path = System.IO.Path.Combine(Path, name);

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using AttentionLens.Analysis;
+using AttentionLens.Analysis.Outputs;
 using AttentionLens.Models;
 
 namespace AttentionLens.Cli.Tests;
@@ -77,11 +79,13 @@ public sealed class CorpusTests : IDisposable
         Assert.Equal(40, seen);
     }
 
-    [Fact]
-    public void PartsAndWorkersGiveTheSameBytesAsOneRun()
+    [Theory]
+    [InlineData("profiles,received,edges", 60)]
+    [InlineData("evaluation", 12)]
+    public void PartsAndWorkersGiveTheSameBytesAsOneRun(string keep, int lines)
     {
-        var (model, corpus) = (folder.TextModel(), Corpus(lines: 60));
-        string[] options = ["-m", model, "--shard-bytes", "300", "--keep", "profiles,received,edges"];
+        var (model, corpus) = (folder.TextModel(), Corpus(lines));
+        string[] options = ["-m", model, "--shard-bytes", keep == "evaluation" ? "100" : "300", "--keep", keep];
         Cli.Good(["corpus", "run", corpus, "-o", Out("one"), "--workers", "1", .. options]);
         Cli.Good(["corpus", "run", corpus, "-o", Out("parts"), "--shard", "1/3", .. options]);
         Assert.False(File.Exists(Path.Combine(Out("parts"), "index.json")));
@@ -143,6 +147,85 @@ public sealed class CorpusTests : IDisposable
     [Fact]
     public void ScoresOfAModelWithoutOneOutputAreRefused() =>
         Cli.Refused(1, "has no such output", "corpus", "run", Corpus(lines: 1), "-o", Out("a"), "-m", folder.TextModel(), "--keep", "scores");
+
+    [Theory]
+    [InlineData("gpt2", "raw,leave-one-out")]
+    [InlineData("marian", "raw")]
+    public void ScoresAreWhatTheMethodsSayOfTheOutput(string oracle, string methods)
+    {
+        var (path, corpus) = (folder.WordModel(oracle), folder.Write("words.txt", "the cat sat\n\nthe cat sat on the mat .\n"u8.ToArray()));
+        Cli.Good("corpus", "run", corpus, "-o", Out("a"), "-m", path, "--keep", "scores", "--methods", methods);
+        using var file = SafetensorsFile.Open(Path.Combine(Out("a"), "shard-00000.safetensors"));
+        using var model = Model.Load(path);
+        foreach (var item in Items("a"))
+        {
+            var number = item.GetProperty("item").GetInt32();
+            var target = OutputTarget.Of(
+                model, new ModelInput { InputIds = file.ReadIntegers($"{number}.input_ids"), DecoderInputIds = oracle == "marian" ? file.ReadIntegers($"{number}.decoder_input_ids") : null });
+            var scores = item.GetProperty("scores");
+            Assert.Equal(target.Name, scores.GetProperty("output").GetString());
+            Assert.Equal(methods.Split(',').Order(StringComparer.Ordinal), scores.GetProperty("methods").EnumerateObject().Select(m => m.Name));
+            foreach (var method in scores.GetProperty("methods").EnumerateObject())
+            {
+                var said = TokenScores.Of(Methods.Named(method.Name), model, target);
+                Assert.Equal(item.GetProperty("tokens").GetArrayLength(), said.Source.Length);
+                Assert.Equal(said.Source, Numbers(method.Value), Near);
+                Assert.Equal(said.Target, oracle == "marian" ? Numbers(scores.GetProperty("target").GetProperty(method.Name)) : [], Near);
+            }
+        }
+
+        static float[] Numbers(JsonElement array) => [.. array.EnumerateArray().Select(n => n.GetSingle())];
+    }
+
+    [Fact]
+    public void AMethodThatCannotAnswerCostsOnlyItsOwnScores()
+    {
+        Cli.Good("corpus", "run", folder.Write("words.txt", "the cat sat\n"u8.ToArray()), "-o", Out("a"), "-m", folder.WordModel("marian"), "--keep", "received,scores", "--methods", "raw,rollout");
+        var item = Assert.Single(Items("a"));
+        Assert.False(item.TryGetProperty("error", out _));
+        Assert.Equal(["raw"], item.GetProperty("scores").GetProperty("methods").EnumerateObject().Select(m => m.Name));
+        Assert.Contains("not defined for cross-attention", Assert.Single(item.GetProperty("problems").EnumerateArray()).GetString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Two ways to one report: over the texts of a file, and over the shards of a run.</summary>
+    [Fact]
+    public void AReportOfARunIsThatOfItsTexts()
+    {
+        var (model, corpus) = (folder.TextModel(), Corpus(lines: 7));
+        string[] asked = ["--methods", "raw,saliency", "--outputs", "2", "--seed", "3"];
+        Cli.Good(["corpus", "run", corpus, "-o", Out("a"), "-m", model, "--keep", "evaluation", "--shard-bytes", "100", .. asked]);
+        Assert.True(Directory.GetFiles(Out("a"), "shard-*.jsonl").Length > 1);
+        using var ofRun = JsonDocument.Parse(Cli.Good("corpus", "report", Out("a"), "--format", "json").Bytes);
+        using var ofTexts = JsonDocument.Parse(Cli.Good(["evaluate", "-f", corpus, "-m", model, "--format", "json", .. asked]).Bytes);
+        Assert.Equal(7, ofRun.RootElement.GetProperty("texts").GetInt32());
+        foreach (var name in (string[])["texts", "outputs", "fingerprint", "seed", "skipped"])
+        {
+            Assert.Equal(ofTexts.RootElement.GetProperty(name).ToString(), ofRun.RootElement.GetProperty(name).ToString());
+        }
+
+        var (expected, actual) = (Numbers(ofTexts), Numbers(ofRun));
+        Assert.True(expected.Count > 40, $"{expected.Count} numbers");
+        Assert.Equal(expected.Keys, actual.Keys);
+        Assert.All(expected, pair => Assert.Equal(pair.Value, actual[pair.Key], 1e-5)); // threads of a product sum in another order
+
+        static SortedDictionary<string, double> Numbers(JsonDocument report) => new(
+            (from method in report.RootElement.GetProperty("methods").EnumerateArray()
+             from metric in method.GetProperty("metrics").EnumerateObject()
+             from number in metric.Value.EnumerateObject()
+             where number.Value.ValueKind == JsonValueKind.Number
+             select ($"{method.GetProperty("name").GetString()} {metric.Name} {number.Name}", number.Value.GetDouble())).ToDictionary(), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public void EvaluationThatCannotBeIsRefused()
+    {
+        var (model, corpus) = (folder.TextModel(), Corpus(lines: 1));
+        Cli.Refused(2, "plausibility compares with what people marked", "corpus", "run", corpus, "-o", Out("a"), "-m", model, "--keep", "evaluation", "--measures", "clarity,plausibility");
+        Cli.Refused(2, "nonsense", "corpus", "run", corpus, "-o", Out("a"), "-m", model, "--keep", "evaluation", "--methods", "nonsense");
+        Cli.Good("corpus", "run", corpus, "-o", Out("a"), "-m", model);
+        Cli.Refused(1, "has measured nothing", "corpus", "report", Out("a"));
+        Cli.Refused(1, "holds no run", "corpus", "report", Out("b"));
+    }
 
     [Fact]
     public void FilesThatAreNotThereAreNamed() =>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AttentionLens.Analysis.Evaluation;
 
 /// <summary>A value beside what chance gives.</summary>
@@ -5,7 +7,10 @@ namespace AttentionLens.Analysis.Evaluation;
 /// <param name="Chance">Its mean for random pictures of the same text.</param>
 /// <param name="Beaten">How many random pictures do worse; one that does as well counts half.</param>
 /// <param name="Draws">Of how many; 0 where none were drawn.</param>
-public readonly record struct Measured(double? Value, double? Chance, double Beaten = 0, int Draws = 0)
+public readonly record struct Measured(
+    double? Value, double? Chance,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] double Beaten = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Draws = 0)
 {
     public static Measured None { get; }
 

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using AttentionLens.Analysis;
+using AttentionLens.Analysis.Evaluation;
 using AttentionLens.Cli.Corpus.Broker;
+using AttentionLens.Cli.Evaluation;
 using AttentionLens.Cli.Text;
 using AttentionLens.Kernels;
 using AttentionLens.Models;
@@ -12,7 +13,12 @@ namespace AttentionLens.Cli.Corpus;
 /// <summary><c>corpus run</c>: whole corpora through a model, into a folder of shards.</summary>
 internal static class CorpusCommand
 {
-    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal), WorkerCommand.Create(terminal), TensorBoardCommand.Create(terminal), IndexCommand.Create(terminal), SearchCommand.Create(terminal) };
+    private const int StandardBytes = 1 << 16;
+
+    /// <summary>A text is measured in hundreds of passes: what a broken-off run computes again, and a worker waits for, stays below a minute.</summary>
+    private const int EvaluatedBytes = 1 << 12;
+
+    public static Command Create(Terminal terminal) => new("corpus", "Run whole corpora through a model.") { Run(terminal), WorkerCommand.Create(terminal), TensorBoardCommand.Create(terminal), ReportCommand.Create(terminal), IndexCommand.Create(terminal), SearchCommand.Create(terminal) };
 
     private static Command Run(Terminal terminal)
     {
@@ -27,17 +33,18 @@ internal static class CorpusCommand
         };
         var top = new Option<int>("--top-k") { Description = "Keys kept of each query with --keep edges.", DefaultValueFactory = _ => 8 };
         var heads = new Option<string?>("--heads") { Description = "Heads whose edges or whole matrices are kept, such as \"3.5,4.*\"; all when left out.", HelpName = "LAYER.HEAD,..." };
-        var method = new Option<string>("--method") { Description = "The method of --keep scores.", DefaultValueFactory = _ => "raw" };
-        method.OneOf([.. Methods.All.Select(m => m.Name)]);
+        var methods = EvaluateCommand.MethodsOption("raw", " of --keep scores and evaluation,");
+        var measures = new Option<string>("--measures") { Description = "Of --keep evaluation: clarity, faithfulness, robustness, with commas between.", DefaultValueFactory = _ => "all", HelpName = "NAMES" };
+        var (explained, typos, seed) = (EvaluateCommand.OutputsOption(), EvaluateCommand.TyposOption(), EvaluateCommand.SeedOption());
         var unit = new Option<string>("--unit") { Description = "The piece of running text that goes through the model as one.", DefaultValueFactory = _ => "paragraph" };
         unit.OneOf(["paragraph", "sentence", "line"]);
-        var bytes = new Option<int>("--shard-bytes") { Description = "Text of one shard, in bytes.", DefaultValueFactory = _ => 1 << 16 };
+        var bytes = new Option<int?>("--shard-bytes") { Description = $"Text of one shard, in bytes; {StandardBytes}, with evaluation {EvaluatedBytes}.", HelpName = "N" };
         var shard = new Option<string?>("--shard") { Description = "Only the shards i, i + n, i + 2n, ...: one of n machines.", HelpName = "i/n" };
         var workers = new Option<int>("--workers") { Description = "Shards under way at once.", DefaultValueFactory = _ => 3 };
         var broker = new Option<string?>("--broker") { Description = "Hand the shards to the workers of a RabbitMQ broker instead of computing them here.", HelpName = "amqp://..." };
         var command = new Command("run", "Run a corpus through a model into a folder of safetensors and JSON Lines.")
         {
-            files, output, model, keep, top, heads, method, unit, bytes, shard, workers, broker,
+            files, output, model, keep, top, heads, methods, measures, explained, typos, seed, unit, bytes, shard, workers, broker,
         };
         command.SetWork((parsed, cancellation) =>
         {
@@ -55,6 +62,12 @@ internal static class CorpusCommand
                     $"--keep scores explains the one output of each text: the next token, a class, an answer; {loaded.Info.Name} has no such output. --keep received says what its tokens attend to.");
             }
 
+            var evaluates = names.Contains("evaluation");
+            if (evaluates && loaded.Info.Head == HeadKind.None)
+            {
+                throw new CommandException($"--keep evaluation asks whether pictures agree with what the model predicts; {loaded.Info.Name} predicts nothing.");
+            }
+
             if (names.Contains("predictions") && (loaded.Info.Head != HeadKind.MaskedLanguage || loaded.Tokenizer?.Special.Mask is null))
             {
                 throw new CommandException($"--keep predictions says what stands in place of masks; {loaded.Info.Name} is no masked language model.");
@@ -65,7 +78,8 @@ internal static class CorpusCommand
                 Keep = [.. CorpusOutputs.Names.Where(names.Contains)],
                 TopK = Positive(parsed.GetValue(top), "--top-k"),
                 Heads = Heads(parsed.GetValue(heads), loaded.Info),
-                Method = parsed.GetRequiredValue(method),
+                Methods = evaluates || names.Contains("scores") ? [.. EvaluateCommand.Chosen(parsed.GetRequiredValue(methods)).Select(m => m.Name)] : [],
+                Evaluation = evaluates ? new EvaluationSettings(Measures(parsed.GetRequiredValue(measures)), parsed.GetValue(explained), parsed.GetValue(typos), parsed.GetValue(seed)) : null,
                 Unit = parsed.GetRequiredValue(unit),
             };
             CorpusFiles.Prepare(folder);
@@ -74,7 +88,7 @@ internal static class CorpusCommand
                 Model = loaded.Info.Name,
                 Fingerprint = loaded.Info.Fingerprint,
                 Outputs = outputs,
-                ShardBytes = Positive(parsed.GetValue(bytes), "--shard-bytes"),
+                ShardBytes = Positive(parsed.GetValue(bytes) ?? (evaluates ? EvaluatedBytes : StandardBytes), "--shard-bytes"),
                 Documents = CorpusFiles.Find(parsed.GetRequiredValue(files), terminal, folder),
             };
             var run = CorpusRun.Open(folder, spec, cancellation);
@@ -106,6 +120,13 @@ internal static class CorpusCommand
         });
         return command;
     }
+
+    /// <summary>All but plausibility, for which a run would have to know what people marked.</summary>
+    private static MetricFamily[] Measures(string names) => names == "all"
+        ? [MetricFamily.Clarity, MetricFamily.Faithfulness, MetricFamily.Robustness]
+        : EvaluateCommand.Families(names)!.Contains(MetricFamily.Plausibility) // only "all" is null
+            ? throw new UsageException("--measures: plausibility compares with what people marked, which 'attention-lens evaluate' reads; a run measures clarity, faithfulness and robustness.")
+            : [.. EvaluateCommand.Families(names)!.Order()];
 
     public static int Positive(int value, string option) => value > 0 ? value : throw new UsageException($"{option} must be at least 1, not {value}.");
 

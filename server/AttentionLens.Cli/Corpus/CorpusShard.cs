@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using AttentionLens.Analysis;
+using AttentionLens.Analysis.Evaluation;
 using AttentionLens.Analysis.Outputs;
 using AttentionLens.Corpora;
 using AttentionLens.Kernels;
@@ -57,13 +58,15 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
     /// <summary>Passes of this process at once, whatever the number of shards under way.</summary>
     private static readonly TaskScheduler Passes = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, WorkerPool.DefaultThreads).ConcurrentScheduler;
 
-    private readonly Method method = Methods.Named(outputs.Method);
+    private readonly Method[] methods = [.. outputs.Methods.Select(Methods.Named)];
+    private readonly Evaluator? evaluator = outputs.Evaluation is { } settings ? new Evaluator(model, [.. outputs.Methods.Select(Methods.Named)], settings.Options) : null;
     private readonly (int Layer, int Head)[] heads = Parse(outputs.Heads, model.Info);
     private readonly SegmentUnit unit = Enum.Parse<SegmentUnit>(outputs.Unit, ignoreCase: true);
 
     public ShardResult Compute(IEnumerable<CorpusBlock> blocks, CancellationToken cancellation)
     {
         List<CorpusItem> read = [];
+        List<EvaluatedText> texts = [];
         List<ModelInput?> inputs = [];
         foreach (var block in blocks)
         {
@@ -73,26 +76,34 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
             {
                 var (item, input) = Encode(read.Count, block, segment, cancellation);
                 read.Add(item);
+                texts.Add(new EvaluatedText(segment.Text, segment.Pair?.Text));
                 inputs.Add(input);
             }
         }
 
         CorpusItem[] items = [.. read];
         var tensors = new Action<SafetensorsWriter>?[items.Length];
+        Each(Batches(inputs), batch => Run(batch, items, inputs, tensors, cancellation), cancellation);
+        if (methods.Length > 0)
+        {
+            Each(Enumerable.Range(0, items.Length).Where(i => items[i].Error is null), i => items[i] = Explained(items[i], texts[i], inputs[i]!, cancellation), cancellation); // no error: there is an input
+        }
+
+        return new ShardResult(items, tensors);
+    }
+
+    /// <summary>Passes side by side, a thread each: no kernel waits for its slowest part, and what is kept is put away meanwhile.</summary>
+    private static void Each<T>(IEnumerable<T> work, Action<T> pass, CancellationToken cancellation)
+    {
         try
         {
-            // Passes side by side, a thread each: no kernel waits for its slowest part, and what is kept is put away meanwhile.
             Parallel.ForEach(
-                Partitioner.Create(Batches(inputs), EnumerablePartitionerOptions.NoBuffering),
-                new ParallelOptions { TaskScheduler = Passes, CancellationToken = cancellation },
-                batch => Run(batch, items, inputs, tensors, cancellation));
+                Partitioner.Create(work, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { TaskScheduler = Passes, CancellationToken = cancellation }, pass);
         }
         catch (AggregateException several)
         {
             ExceptionDispatchInfo.Throw(several.Flatten().InnerExceptions[0]);
         }
-
-        return new ShardResult(items, tensors);
     }
 
     private Keep Needs => (outputs.Keep.Contains("hidden") ? Keep.HiddenStates : Keep.Attention)
@@ -160,17 +171,6 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
             }
         }
 
-        if (outputs.Keep.Contains("scores"))
-        {
-            var target = OutputTarget.Of(model, trace.Input, default, cancellation);
-            var scores = TokenScores.Of(method, model, target, null, null, cancellation);
-            floats.Add(("scores", [scores.Source.Length], scores.Source));
-            if (scores.Target.Length > 0)
-            {
-                floats.Add(("target_scores", [scores.Target.Length], scores.Target));
-            }
-        }
-
         // A text that is read in windows has logits of no one pass.
         if (Predicts && trace is { Logits: { } logits, Input.LogitPositions: { } rows, Windows.Count: 0 } && model.Tokenizer?.Special.Mask is { } mask && trace.Input.InputIds.Contains(mask))
         {
@@ -189,6 +189,50 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
                 writer.Add(string.Create(CultureInfo.InvariantCulture, $"{item}.{name}"), shape, span => values.CopyTo(span));
             }
         };
+    }
+
+    /// <summary>The item with what methods say of its output, and how far that can be trusted; what cannot be said has its reason.</summary>
+    private CorpusItem Explained(CorpusItem item, EvaluatedText text, ModelInput input, CancellationToken cancellation)
+    {
+        List<string> problems = [];
+        OutputScores? scores = null;
+        TextScores? measured = null;
+        if (outputs.Keep.Contains("scores"))
+        {
+            Try(() =>
+            {
+                var target = OutputTarget.Of(model, input, default, cancellation);
+                scores = new OutputScores(target.Name, new(StringComparer.Ordinal), model.Info.Kind == ModelKind.EncoderDecoder ? new(StringComparer.Ordinal) : null);
+                foreach (var method in methods)
+                {
+                    Try(() =>
+                    {
+                        var said = TokenScores.Of(method, model, target, null, null, cancellation);
+                        scores.Methods[method.Name] = said.Source;
+                        scores.Target?.Add(method.Name, said.Target);
+                    });
+                }
+            });
+        }
+
+        if (evaluator is not null)
+        {
+            Try(() => measured = evaluator.Evaluate(text, null, cancellation));
+        }
+
+        return item with { Scores = scores, Evaluation = measured, Problems = problems.Count > 0 ? [.. problems.Distinct()] : null };
+
+        void Try(Action say)
+        {
+            try
+            {
+                say();
+            }
+            catch (Exception error) when (error is ModelException or MethodException)
+            {
+                problems.Add(error.Message);
+            }
+        }
     }
 
     /// <summary>The most likely words in place of each mask.</summary>

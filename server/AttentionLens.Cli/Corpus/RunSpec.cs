@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
+using AttentionLens.Analysis.Evaluation;
 using AttentionLens.Corpora;
 using AttentionLens.Corpora.Search;
 
@@ -22,7 +23,7 @@ internal sealed record RunSpec
 /// <summary>What is kept of each text.</summary>
 internal sealed record CorpusOutputs
 {
-    public static readonly string[] Names = ["profiles", "received", "edges", "heads", "hidden", "scores", "predictions"];
+    public static readonly string[] Names = ["profiles", "received", "edges", "heads", "hidden", "predictions", "scores", "evaluation"];
 
     public required string[] Keep { get; init; }
 
@@ -31,9 +32,20 @@ internal sealed record CorpusOutputs
     /// <summary>LAYER.HEAD; empty = all.</summary>
     public required string[] Heads { get; init; }
 
-    public required string Method { get; init; }
+    /// <summary>Of scores and evaluation; empty where neither is kept.</summary>
+    public required string[] Methods { get; init; }
+
+    /// <summary>Null where no evaluation is kept.</summary>
+    public EvaluationSettings? Evaluation { get; init; }
 
     public required string Unit { get; init; }
+}
+
+/// <summary>How texts are measured: see <see cref="EvaluatorOptions"/>.</summary>
+internal sealed record EvaluationSettings(MetricFamily[] Measures, int Outputs, int Typos, int Seed)
+{
+    [JsonIgnore]
+    public EvaluatorOptions Options => new(Outputs, Typos, Seed, null, Measures.ToHashSet());
 }
 
 /// <summary>run.json: the specification, and how the corpus was cut.</summary>
@@ -47,8 +59,18 @@ internal sealed record RunPlan(RunSpec Spec, CorpusBlock[] Blocks, int[][] Shard
 /// <param name="Ranges">Two a token: start and end as UTF-16 offsets in the document; -1 for special tokens and for those of the pair.</param>
 /// <param name="Error">Why there are no tensors of it.</param>
 /// <param name="Predicted">For each mask of the text the words that the model finds most likely there, best first.</param>
+/// <param name="Scores">What methods say of the text's one output.</param>
+/// <param name="Evaluation">What was measured on it.</param>
+/// <param name="Problems">Why scores or measures of it are missing.</param>
 internal sealed record CorpusItem(
-    int Item, string Document, long Start, long End, bool Pair, string[] Tokens, long[] Ranges, string? Name = null, string? Error = null, string[][]? Predicted = null);
+    int Item, string Document, long Start, long End, bool Pair, string[] Tokens, long[] Ranges, string? Name = null, string? Error = null, string[][]? Predicted = null,
+    OutputScores? Scores = null, TextScores? Evaluation = null, string[]? Problems = null);
+
+/// <summary>What is said of one output by each method.</summary>
+/// <param name="Output">What people read: "“is” for the masked token 4".</param>
+/// <param name="Methods">By method, one number a token.</param>
+/// <param name="Target">The same for the tokens of the target of an encoder-decoder.</param>
+internal sealed record OutputScores(string Output, SortedDictionary<string, float[]> Methods, SortedDictionary<string, float[]>? Target);
 
 /// <summary>index.json: what a reader needs to find its way, written when all shards are there.</summary>
 /// <param name="Layers">Of the only stack, or of the encoder.</param>
@@ -83,7 +105,7 @@ internal sealed record ShardTask(string Folder, string Model, int Shard);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = true)]
+    RespectRequiredConstructorParameters = true, UseStringEnumConverter = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(RunPlan))]
 [JsonSerializable(typeof(RunIndex))]
 [JsonSerializable(typeof(CorpusItem))]

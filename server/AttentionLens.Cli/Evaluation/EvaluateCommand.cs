@@ -18,21 +18,14 @@ internal static class EvaluateCommand
     {
         var input = new TextInput(terminal);
         var model = AttendCommand.ModelOption();
-        var methods = new Option<string>("--methods")
-        {
-            Description = "Methods with commas between; 'quick' = all that do not cost many passes; 'all'.",
-            DefaultValueFactory = _ => "quick",
-            HelpName = "NAMES",
-        };
+        var methods = MethodsOption("quick");
         var measures = new Option<string>("--measures")
         {
             Description = "clarity, faithfulness, plausibility, robustness, with commas between.",
             DefaultValueFactory = _ => "all",
             HelpName = "NAMES",
         };
-        var outputs = Whole("--outputs", "How many outputs of a text are explained, where the model has one for each token.", 3, 1, 1000);
-        var typos = Whole("--typos", "How many mistyped variants of a text are tried.", 3, 1, 100);
-        var seed = Whole("--seed", "Of everything that is drawn.", 0, 0, int.MaxValue);
+        var (outputs, typos, seed) = (OutputsOption(), TyposOption(), SeedOption());
         var limit = Whole("--limit", "Only the first N texts.", int.MaxValue, 1, int.MaxValue);
         var synonyms = new Option<string?>("--synonyms") { Description = "Also measure robustness under synonyms from a file: word TAB synonym ... on each line, or JSON {\"word\": [\"synonym\"]}.", HelpName = "FILE" };
         var replacements = Whole("--replacements", "How many variants of a text with one synonym are tried.", 3, 1, 100);
@@ -63,7 +56,7 @@ internal static class EvaluateCommand
             double[] shares = [.. texts.Select(t => plain.MarkedShare(t, cancellation)).OfType<double>()];
             options = options with { RationaleShare = shares.Length > 0 ? shares.Average() : null };
             var (results, skipped) = Run(terminal, loaded, chosen, options, texts, target, cancellation);
-            var report = EvaluationReport.Of(loaded.Info, path == "-" ? "standard input" : Path.GetFileName(Path.TrimEndingDirectorySeparator(path)), chosen, options, texts, results, skipped);
+            var report = EvaluationReport.Of(loaded.Info.Name, loaded.Info.Fingerprint, path == "-" ? "standard input" : Path.GetFileName(Path.TrimEndingDirectorySeparator(path)), chosen, options, texts.Count(t => t.Rationale is { Count: > 0 }), results, skipped);
             OutputFile.Write(terminal, target, stream => report.Write(stream, parsed.GetRequiredValue(format)));
             if (target is not null)
             {
@@ -71,6 +64,37 @@ internal static class EvaluateCommand
             }
         });
         return command;
+    }
+
+    public static Option<string> MethodsOption(string standard, string of = "") => new("--methods")
+    {
+        Description = $"Methods{of} with commas between; 'quick' = all that do not cost many passes; 'all'.",
+        DefaultValueFactory = _ => standard,
+        HelpName = "NAMES",
+    };
+
+    public static Option<int> OutputsOption() => Whole("--outputs", "How many outputs of a text are explained, where the model has one for each token.", 3, 1, 1000);
+
+    public static Option<int> TyposOption() => Whole("--typos", "How many mistyped variants of a text are tried.", 3, 1, 100);
+
+    public static Option<int> SeedOption() => Whole("--seed", "Of everything that is drawn.", 0, 0, int.MaxValue);
+
+    /// <summary>The methods that <see cref="MethodsOption"/> names.</summary>
+    public static Method[] Chosen(string names)
+    {
+        try
+        {
+            return names switch
+            {
+                "all" => [.. Methods.All],
+                "quick" => [.. Methods.All.Where(m => !m.IsSlow)],
+                _ => [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Methods.Named).Distinct()],
+            };
+        }
+        catch (MethodException unknown)
+        {
+            throw new UsageException(unknown.Message);
+        }
     }
 
     private static (List<TextScores> Results, List<string> Skipped) Run(
@@ -141,24 +165,8 @@ internal static class EvaluateCommand
             : [.. read.Take(limit).Select(t => new EvaluatedText(t.Text, t.Pair, t.Rationale is { } r ? [.. r.Select(s => (s.Sequence, s.Start, s.End))] : null))];
     }
 
-    private static Method[] Chosen(string names)
-    {
-        try
-        {
-            return names switch
-            {
-                "all" => [.. Methods.All],
-                "quick" => [.. Methods.All.Where(m => !m.IsSlow)],
-                _ => [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Methods.Named).Distinct()],
-            };
-        }
-        catch (MethodException unknown)
-        {
-            throw new UsageException(unknown.Message);
-        }
-    }
-
-    private static HashSet<MetricFamily>? Families(string names) => names == "all"
+    /// <summary>Null = all.</summary>
+    public static HashSet<MetricFamily>? Families(string names) => names == "all"
         ? null
         : [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(name =>
             Enum.GetValues<MetricFamily>().Cast<MetricFamily?>().FirstOrDefault(f => string.Equals($"{f}", name, StringComparison.OrdinalIgnoreCase))

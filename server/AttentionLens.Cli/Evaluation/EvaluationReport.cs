@@ -6,7 +6,6 @@ using System.Text.Json.Serialization;
 using AttentionLens.Analysis;
 using AttentionLens.Analysis.Evaluation;
 using AttentionLens.Cli.Text;
-using AttentionLens.Models;
 
 namespace AttentionLens.Cli.Evaluation;
 
@@ -29,8 +28,7 @@ internal sealed record EvaluationReport(
     MethodReport[] Methods, MetricText[] Metrics, string[] Problems)
 {
     public static EvaluationReport Of(
-        ModelInfo model, string corpus, IReadOnlyList<Method> methods, EvaluatorOptions options, IReadOnlyList<EvaluatedText> texts,
-        IReadOnlyList<TextScores> results, IReadOnlyList<string> skipped)
+        string model, string fingerprint, string corpus, IReadOnlyList<Method> methods, EvaluatorOptions options, int marked, IReadOnlyList<TextScores> results, IReadOnlyList<string> skipped)
     {
         var reports = new List<MethodReport>();
         foreach (var method in methods)
@@ -56,7 +54,7 @@ internal sealed record EvaluationReport(
         }
 
         return new EvaluationReport(
-            1, model.Name, model.Fingerprint, corpus, results.Count, texts.Count(t => t.Rationale is { Count: > 0 }), skipped.Count, results.Sum(r => r.Outputs), results.Average(r => r.Probability), options.Seed,
+            1, model, fingerprint, corpus, results.Count, marked, skipped.Count, results.Sum(r => r.Outputs), results.Average(r => r.Probability), options.Seed,
             options.RationaleShare, [.. reports],
             [.. Analysis.Evaluation.Metrics.All.Where(m => reports.Any(r => r.Metrics.ContainsKey(m.Name))).Select(m => new MetricText(
                 m.Name, m.Title, $"{m.Family}".ToLowerInvariant(), $"{m.Better}".ToLowerInvariant(), m.Means, m.DoesNotMean))],
