@@ -218,7 +218,7 @@ def card_facts(release: Path, folder: Path, sources: Path) -> dict:
         "megabytes": weights.stat().st_size / 1e6,
         "tokens": record["tokens"] / 1e6, "steps": record["steps"], "tokens_a_step": record["tokens_a_step"],
         "decay_steps": record["decay_steps"], "passes": record["tokens"] / record["corpus_tokens"],
-        "device": {"cpu": "CPU at the lowest priority", "cuda": "one GPU"}[record["device"]],
+        "device": {"cpu": "one core of a CPU", "cuda": "one GPU"}[record["device"]],
         "matrix_rate": record["matrix_rate"], "other_rate": record["other_rate"],
         "characters": sum(int(row[-1]) for row in rows) / 1e6,
         "sources": "\n".join(f"| {row[0]} | {row[1]} | {int(row[-1]) / 1e6:.2f} |" for row in rows if int(row[-1])),

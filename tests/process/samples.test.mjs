@@ -31,6 +31,7 @@ const samples = {
   'entities.conll': { reads: ['Lindqvist', 'Bergen'], skips: ['B-PER', 'NNP', '-DOCSTART-'] },
   'letter.xml': { language: 'xml', decode: markup, reads: ['Captain Holm', 'complained'], skips: ['persName', 'TEI'] },
   'lighthouse.txt': { reads: ['lighthouse'] },
+  'manual.txt': { reads: ['button', 'Fehlermeldung'], skips: ['|||'] },
   'messages.json': {
     language: 'json',
     decode: json,
@@ -44,6 +45,7 @@ const samples = {
   'questions.csv': { decode: csv, reads: ['captain call', 'the old chart', 'still marked'], skips: ['question,'] },
   'reading-attention.md': { language: 'markdown', reads: ['Put the cursor', 'neighbours'], skips: ['```'] },
   'rationales.jsonl': { language: 'jsonl', decode: json, reads: ['soup', '😀'], skips: ['rationales', 'negative'] },
+  'repetition.txt': { reads: ['copper lantern', 'twice'] },
   'reviews.jsonl': { language: 'jsonl', decode: json, reads: ['soup', 'waited'], skips: ['label', 'negative'] },
   'translations.txt': { reads: ['lamp', 'Lampe', '🗺'], skips: ['|||'] },
   'trees.conllu': { reads: ['cabinet', "Don't"], skips: ['PRON', 'nmod', 'sent_id'] },
