@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using System.Reflection;
-using System.Text.Json.Serialization.Metadata;
+using System.Text.Json.Serialization;
 using AttentionLens.LanguageServer.Documents;
 using AttentionLens.LanguageServer.Features.Annotations;
 using AttentionLens.LanguageServer.Features.Attention;
@@ -71,55 +71,55 @@ internal sealed class LanguageServer : IDisposable
         if (options.ClientProcessId is { } parent)
             parents.Watch(parent);
 
-        connection.OnRequest("initialize", LspJson.Default.InitializeParams, LspJson.Default.InitializeResult, Initialize);
-        connection.OnNotification("initialized", LspJson.Default.NoParams, Initialized);
-        connection.OnRequest("shutdown", LspJson.Default.NoParams, LspJson.Default.NoParams!, Shutdown);
-        connection.OnNotification("exit", LspJson.Default.NoParams, _ => connection.Stop(lifecycle.ExitCode));
-        connection.OnNotification("$/setTrace", LspJson.Default.SetTraceParams, p => SetTrace(p.Value));
-        connection.OnNotification("window/workDoneProgress/cancel", LspJson.Default.WorkDoneProgressCancelParams, p => progress.Cancel(p.Token));
-        connection.OnNotification("workspace/didChangeConfiguration", LspJson.Default.DidChangeConfigurationParams, p => Configure(p.Settings));
-        connection.OnNotification("textDocument/didOpen", LspJson.Default.DidOpenParams, p => Open([p.TextDocument]));
-        connection.OnNotification("textDocument/didChange", LspJson.Default.DidChangeParams, DidChange);
-        connection.OnNotification("textDocument/didClose", LspJson.Default.DidCloseParams, p => Close([p.TextDocument]));
-        connection.OnNotification("textDocument/didSave", LspJson.Default.DidSaveParams, p => annotations.Saved(p.TextDocument.Uri));
-        connection.OnNotification("workspace/didChangeWatchedFiles", LspJson.Default.DidChangeWatchedFilesParams, p => annotations.FilesChanged(p.Changes.Select(static c => c.Uri)));
-        connection.OnNotification("notebookDocument/didOpen", LspJson.Default.NotebookDidOpenParams, p => Open(p.CellTextDocuments));
-        connection.OnNotification("notebookDocument/didChange", LspJson.Default.NotebookDidChangeParams, NotebookDidChange);
-        connection.OnNotification("notebookDocument/didClose", LspJson.Default.NotebookDidCloseParams, p => Close(p.CellTextDocuments));
-        connection.OnNotification("notebookDocument/didSave", LspJson.Default.NoParams, static _ => { });
+        connection.OnRequest<InitializeParams, InitializeResult>("initialize", LspJson.Default, Initialize);
+        connection.OnNotification<NoParams>("initialized", LspJson.Default, Initialized);
+        connection.OnRequest<NoParams, NoParams>("shutdown", LspJson.Default, Shutdown);
+        connection.OnNotification<NoParams>("exit", LspJson.Default, _ => connection.Stop(lifecycle.ExitCode));
+        connection.OnNotification<SetTraceParams>("$/setTrace", LspJson.Default, p => SetTrace(p.Value));
+        connection.OnNotification<WorkDoneProgressCancelParams>("window/workDoneProgress/cancel", LspJson.Default, p => progress.Cancel(p.Token));
+        connection.OnNotification<DidChangeConfigurationParams>("workspace/didChangeConfiguration", LspJson.Default, p => Configure(p.Settings));
+        connection.OnNotification<DidOpenParams>("textDocument/didOpen", LspJson.Default, p => Open([p.TextDocument]));
+        connection.OnNotification<DidChangeParams>("textDocument/didChange", LspJson.Default, DidChange);
+        connection.OnNotification<DidCloseParams>("textDocument/didClose", LspJson.Default, p => Close([p.TextDocument]));
+        connection.OnNotification<DidSaveParams>("textDocument/didSave", LspJson.Default, p => annotations.Saved(p.TextDocument.Uri));
+        connection.OnNotification<DidChangeWatchedFilesParams>("workspace/didChangeWatchedFiles", LspJson.Default, p => annotations.FilesChanged(p.Changes.Select(static c => c.Uri)));
+        connection.OnNotification<NotebookDidOpenParams>("notebookDocument/didOpen", LspJson.Default, p => Open(p.CellTextDocuments));
+        connection.OnNotification<NotebookDidChangeParams>("notebookDocument/didChange", LspJson.Default, NotebookDidChange);
+        connection.OnNotification<NotebookDidCloseParams>("notebookDocument/didClose", LspJson.Default, p => Close(p.CellTextDocuments));
+        connection.OnNotification<NoParams>("notebookDocument/didSave", LspJson.Default, static _ => { });
 
-        On("textDocument/hover", AttentionJson.Default.AttentionPositionParams, LspJson.Default.HoverResult!, hover.HandleAsync);
-        On("textDocument/documentHighlight", AttentionJson.Default.AttentionPositionParams, LspJson.Default.DocumentHighlightItemArray!,
+        On<AttentionPositionParams, HoverResult?>("textDocument/hover", AttentionJson.Default, hover.HandleAsync);
+        On<AttentionPositionParams, DocumentHighlightItem[]?>("textDocument/documentHighlight", AttentionJson.Default,
             new DocumentHighlightHandler(attention).HandleAsync);
-        On("textDocument/codeLens", LspJson.Default.DocumentParams, LspJson.Default.CodeLensItemArray!, CodeLensHandler.HandleAsync);
-        On("textDocument/inlayHint", LspJson.Default.DocumentRangeParams, LspJson.Default.InlayHintItemArray!, new InlayHintHandler(custom).HandleAsync);
-        On("textDocument/codeAction", LspJson.Default.CodeActionParams, LspJson.Default.CodeActionItemArray!, CodeActionHandler.HandleAsync);
-        On("textDocument/diagnostic", LspJson.Default.DiagnosticParams, LspJson.Default.DiagnosticReport, new DiagnosticHandler(models).HandleAsync);
-        connection.OnRequest("workspace/executeCommand", LspJson.Default.ExecuteCommandParams, LspJson.Default.NullableTextRange, Execute);
+        On<DocumentParams, CodeLensItem[]?>("textDocument/codeLens", LspJson.Default, CodeLensHandler.HandleAsync);
+        On<DocumentRangeParams, InlayHintItem[]?>("textDocument/inlayHint", LspJson.Default, new InlayHintHandler(custom).HandleAsync);
+        On<CodeActionParams, CodeActionItem[]?>("textDocument/codeAction", LspJson.Default, CodeActionHandler.HandleAsync);
+        On<DiagnosticParams, DiagnosticReport>("textDocument/diagnostic", LspJson.Default, new DiagnosticHandler(models).HandleAsync);
+        connection.OnRequest<ExecuteCommandParams, TextRange?>("workspace/executeCommand", LspJson.Default, Execute);
 
-        On("attentionLens/tints", AttentionJson.Default.TintsParams, AttentionJson.Default.TintsResult, custom.TintsAsync);
-        On("attentionLens/tokens", AttentionJson.Default.TokensParams, AttentionJson.Default.TokensResult, custom.TokensAsync);
-        On("attentionLens/row", AttentionJson.Default.RowParams, AttentionJson.Default.RowResult, custom.RowAsync);
-        On("attentionLens/rows", AttentionJson.Default.RowsParams, AttentionJson.Default.RowsResult, custom.RowsAsync);
-        On("attentionLens/score", AttentionJson.Default.ScoreParams, AttentionJson.Default.ScoreResult, custom.ScoreAsync);
-        On("attentionLens/tile", AttentionJson.Default.TileParams, AttentionJson.Default.TileResult, custom.TileAsync);
-        On("attentionLens/overview", AttentionJson.Default.OverviewParams, AttentionJson.Default.OverviewResult, custom.OverviewAsync);
-        On("attentionLens/evaluation", AttentionJson.Default.EvaluationParams, AttentionJson.Default.EvaluationResult,
+        On<TintsParams, TintsResult>("attentionLens/tints", AttentionJson.Default, custom.TintsAsync);
+        On<TokensParams, TokensResult>("attentionLens/tokens", AttentionJson.Default, custom.TokensAsync);
+        On<RowParams, RowResult>("attentionLens/row", AttentionJson.Default, custom.RowAsync);
+        On<RowsParams, RowsResult>("attentionLens/rows", AttentionJson.Default, custom.RowsAsync);
+        On<ScoreParams, ScoreResult>("attentionLens/score", AttentionJson.Default, custom.ScoreAsync);
+        On<TileParams, TileResult>("attentionLens/tile", AttentionJson.Default, custom.TileAsync);
+        On<OverviewParams, OverviewResult>("attentionLens/overview", AttentionJson.Default, custom.OverviewAsync);
+        On<EvaluationParams, EvaluationResult>("attentionLens/evaluation", AttentionJson.Default,
             new EvaluationHandler(attention, lane, cache, progress.Begin).EvaluateAsync);
-        On("attentionLens/heads", AttentionJson.Default.HeadsParams, AttentionJson.Default.HeadsResult, new HeadsHandler(attention, lane, cache).HeadsAsync);
-        On("attentionLens/profiles", AttentionJson.Default.ProfilesParams, AttentionJson.Default.ProfilesResult, custom.ProfilesAsync);
+        On<HeadsParams, HeadsResult>("attentionLens/heads", AttentionJson.Default, new HeadsHandler(attention, lane, cache).HeadsAsync);
+        On<ProfilesParams, ProfilesResult>("attentionLens/profiles", AttentionJson.Default, custom.ProfilesAsync);
         var manager = new ModelManagerHandlers(models, progress.Begin);
-        On("attentionLens/models", LspJson.Default.NoParams, ModelManagerJson.Default.ModelsResult, manager.ListAsync);
-        On("attentionLens/pullModel", ModelManagerJson.Default.PullModelParams, ModelManagerJson.Default.PullModelResult, manager.PullAsync);
-        On("attentionLens/checkModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.CheckModelResult, manager.CheckAsync);
-        On("attentionLens/removeModel", ModelManagerJson.Default.ModelNameParams, ModelManagerJson.Default.RemoveModelResult, manager.RemoveAsync);
+        On<NoParams, ModelsResult>("attentionLens/models", ModelManagerJson.Default, manager.ListAsync);
+        On<PullModelParams, PullModelResult>("attentionLens/pullModel", ModelManagerJson.Default, manager.PullAsync);
+        On<ModelNameParams, CheckModelResult>("attentionLens/checkModel", ModelManagerJson.Default, manager.CheckAsync);
+        On<ModelNameParams, RemoveModelResult>("attentionLens/removeModel", ModelManagerJson.Default, manager.RemoveAsync);
         var search = new SearchHandlers(progress.Begin);
-        On("attentionLens/searchIndex", SearchJson.Default.SearchIndexParams, SearchJson.Default.SearchIndexResult, search.IndexAsync);
-        On("attentionLens/search", SearchJson.Default.SearchParams, SearchJson.Default.SearchResult, search.SearchAsync);
-        On("attentionLens/export", AttentionJson.Default.ExportParams, AttentionJson.Default.ExportResult, new ExportHandler(attention).HandleAsync);
-        On("attentionLens/attentionFile", ForeignAttentionJson.Default.AttentionFileParams, ForeignAttentionJson.Default.AttentionFileResult, new ForeignAttentionHandler(attention).OpenAsync);
-        On("attentionLens/prediction", AttentionJson.Default.PredictionParams, AttentionJson.Default.PredictionResult, new PredictionHandler(attention).HandleAsync);
-        On("attentionLens/modelInfo", LspJson.Default.NoParams, AttentionJson.Default.ModelInfoResult, custom.ModelInfoAsync);
+        On<SearchIndexParams, SearchIndexResult>("attentionLens/searchIndex", SearchJson.Default, search.IndexAsync);
+        On<SearchParams, SearchResult>("attentionLens/search", SearchJson.Default, search.SearchAsync);
+        On<ExportParams, ExportResult>("attentionLens/export", AttentionJson.Default, new ExportHandler(attention).HandleAsync);
+        On<AttentionFileParams, AttentionFileResult>("attentionLens/attentionFile", ForeignAttentionJson.Default, new ForeignAttentionHandler(attention).OpenAsync);
+        On<PredictionParams, PredictionResult>("attentionLens/prediction", AttentionJson.Default, new PredictionHandler(attention).HandleAsync);
+        On<NoParams, ModelInfoResult>("attentionLens/modelInfo", AttentionJson.Default, custom.ModelInfoAsync);
         Annotate(attention);
     }
 
@@ -127,23 +127,26 @@ internal sealed class LanguageServer : IDisposable
     {
         var labels = new AnnotationHandlers(annotations, attention);
         var evidence = new EvidenceHandlers(annotations, attention);
-        InOrder("attentionLens/annotations", AnnotationJson.Default.AnnotationsParams, AnnotationJson.Default.AnnotationsResult, labels.List);
-        InOrder("attentionLens/annotate", AnnotationJson.Default.AnnotateParams, AnnotationJson.Default.AnnotateResult, labels.Annotate);
-        InOrder("attentionLens/annotationHistory", AnnotationJson.Default.AnnotationHistoryParams, AnnotationJson.Default.AnnotateResult, labels.History);
-        InOrder("attentionLens/nextAnnotation", AnnotationJson.Default.NextAnnotationParams, AnnotationJson.Default.NextAnnotationResult, labels.Next);
-        InOrder("attentionLens/labelConsistency", AnnotationJson.Default.ConsistencyParams, AnnotationJson.Default.ConsistencyResult, labels.Consistency);
-        InOrder("attentionLens/exportAnnotations", AnnotationJson.Default.ExportAnnotationsParams, AnnotationJson.Default.ExchangeResult, labels.Export);
-        InOrder("attentionLens/importAnnotations", AnnotationJson.Default.ImportAnnotationsParams, AnnotationJson.Default.ExchangeResult, labels.Import);
-        InOrder("attentionLens/annotatedCorpus", AnnotationJson.Default.AnnotatedCorpusParams, AnnotationJson.Default.AnnotatedCorpusResult, labels.Corpus);
+        InOrder<AnnotationsParams, AnnotationsResult>("attentionLens/annotations", AnnotationJson.Default, labels.List);
+        InOrder<AnnotateParams, AnnotateResult>("attentionLens/annotate", AnnotationJson.Default, labels.Annotate);
+        InOrder<AnnotationHistoryParams, AnnotateResult>("attentionLens/annotationHistory", AnnotationJson.Default, labels.History);
+        InOrder<NextAnnotationParams, NextAnnotationResult>("attentionLens/nextAnnotation", AnnotationJson.Default, labels.Next);
+        InOrder<ConsistencyParams, ConsistencyResult>("attentionLens/labelConsistency", AnnotationJson.Default, labels.Consistency);
+        InOrder<ExportAnnotationsParams, ExchangeResult>("attentionLens/exportAnnotations", AnnotationJson.Default, labels.Export);
+        InOrder<ImportAnnotationsParams, ExchangeResult>("attentionLens/importAnnotations", AnnotationJson.Default, labels.Import);
+        InOrder<AnnotatedCorpusParams, AnnotatedCorpusResult>("attentionLens/annotatedCorpus", AnnotationJson.Default, labels.Corpus);
         var adjudication = new AdjudicationHandlers(annotations, attention);
-        InOrder("attentionLens/adjudication", AnnotationJson.Default.AdjudicationParams, AnnotationJson.Default.AdjudicationResult, adjudication.Compare);
-        InOrder("attentionLens/adjudicate", AnnotationJson.Default.AdjudicateParams, AnnotationJson.Default.AdjudicationResult, adjudication.Decide);
-        InOrder("attentionLens/similarSpans", AnnotationJson.Default.SimilarSpansParams, AnnotationJson.Default.SimilarSpansResult, evidence.Similar);
-        InOrder("attentionLens/relationCandidates", AnnotationJson.Default.RelationCandidatesParams, AnnotationJson.Default.RelationCandidatesResult, evidence.Relations);
-        InOrder("attentionLens/rationale", AnnotationJson.Default.RationaleParams, AnnotationJson.Default.RationaleResult, new RationaleHandler(annotations, attention).Measure);
+        InOrder<AdjudicationParams, AdjudicationResult>("attentionLens/adjudication", AnnotationJson.Default, adjudication.Compare);
+        InOrder<AdjudicateParams, AdjudicationResult>("attentionLens/adjudicate", AnnotationJson.Default, adjudication.Decide);
+        InOrder<SimilarSpansParams, SimilarSpansResult>("attentionLens/similarSpans", AnnotationJson.Default, evidence.Similar);
+        InOrder<RelationCandidatesParams, RelationCandidatesResult>("attentionLens/relationCandidates", AnnotationJson.Default, evidence.Relations);
+        InOrder<RationaleParams, RationaleResult>("attentionLens/rationale", AnnotationJson.Default, new RationaleHandler(annotations, attention).Measure);
     }
 
     public IEnumerable<string> Methods => connection.Methods;
+
+    /// <summary>Every type that goes over the wire, and what has to know it.</summary>
+    public IReadOnlyCollection<(JsonSerializerContext Types, Type Type)> WireTypes => connection.WireTypes;
 
     /// <summary>Serves until the client ends the session or goes away.</summary>
     /// <returns>The process's exit code.</returns>
@@ -160,18 +163,16 @@ internal sealed class LanguageServer : IDisposable
     private static long Megabytes(int count) => (long)count << 20;
 
     /// <summary>A request that reads the state as it is when the request arrives.</summary>
-    private void On<TParams, TResult>(
-        string method, JsonTypeInfo<TParams> parameters, JsonTypeInfo<TResult> result, Func<TParams, ServerState, CancellationToken, Task<TResult>> handler) =>
-        connection.OnRequest(method, parameters, result, request =>
+    private void On<TParams, TResult>(string method, JsonSerializerContext types, Func<TParams, ServerState, CancellationToken, Task<TResult>> handler) =>
+        connection.OnRequest<TParams, TResult>(method, types, request =>
         {
             ServerState seen = state;
             return cancellation => handler(request, seen, cancellation);
         });
 
     /// <summary>A request that begins on the dispatcher, so that what it asks for is queued between the edits before and after it.</summary>
-    private void InOrder<TParams, TResult>(
-        string method, JsonTypeInfo<TParams> parameters, JsonTypeInfo<TResult> result, Func<TParams, ServerState, Func<CancellationToken, Task<TResult>>> begin) =>
-        connection.OnRequest(method, parameters, result, request => begin(request, state));
+    private void InOrder<TParams, TResult>(string method, JsonSerializerContext types, Func<TParams, ServerState, Func<CancellationToken, Task<TResult>>> begin) =>
+        connection.OnRequest<TParams, TResult>(method, types, request => begin(request, state));
 
     private Func<CancellationToken, Task<InitializeResult>> Initialize(InitializeParams request)
     {

@@ -56,6 +56,14 @@ public sealed partial class ProtocolPageTests
         }
     }
 
+    [Fact]
+    public void Every_type_of_a_method_is_known_where_it_is_looked_up()
+    {
+        using var server = new LanguageServer(new Pipe().Reader, new Pipe().Writer, new ServerOptions());
+        Assert.True(server.WireTypes.Count > 80);
+        Assert.All(server.WireTypes, wire => Assert.NotNull(wire.Types.GetTypeInfo(wire.Type)));
+    }
+
     private static IEnumerable<string> Members(Type type) =>
         Contexts.Select(context => context.GetTypeInfo(type)).First(static info => info is not null)!.Properties.Select(static property => property.Name); // First has left out null
 

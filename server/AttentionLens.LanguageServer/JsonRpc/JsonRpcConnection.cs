@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Logging;
 
@@ -22,6 +23,7 @@ internal sealed class JsonRpcConnection(PipeReader input, PipeWriter output, ILo
     private readonly OutboundQueue outbound = new(output);
     private readonly Dictionary<string, RequestRoute> requests = [];
     private readonly Dictionary<string, Action<ReadOnlySequence<byte>?>> notifications = [];
+    private readonly List<(JsonSerializerContext Types, Type Type)> wireTypes = [];
     private readonly ConcurrentDictionary<RequestId, PendingRequest> pending = [];
     private readonly ConcurrentDictionary<RequestId, TaskCompletionSource<byte[]>> outgoing = [];
     private readonly TaskCompletionSource<int> stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -36,6 +38,9 @@ internal sealed class JsonRpcConnection(PipeReader input, PipeWriter output, ILo
     /// <summary>Every method that is handled.</summary>
     public IEnumerable<string> Methods => requests.Keys.Concat(notifications.Keys);
 
+    /// <summary>Every type that a handler reads or answers with, and the context that has to know it.</summary>
+    public IReadOnlyCollection<(JsonSerializerContext Types, Type Type)> WireTypes => wireTypes;
+
     /// <summary>Requests that have not been answered.</summary>
     public int PendingCount => pending.Count;
 
@@ -45,21 +50,27 @@ internal sealed class JsonRpcConnection(PipeReader input, PipeWriter output, ILo
     /// <summary>
     /// Answers a method. <paramref name="begin"/> runs on the dispatcher, in the order of arrival; the function it returns runs in the thread pool.
     /// </summary>
-    public void OnRequest<TParams, TResult>(
-        string method, JsonTypeInfo<TParams> parameters, JsonTypeInfo<TResult> result, Func<TParams, Func<CancellationToken, Task<TResult>>> begin) =>
+    public void OnRequest<TParams, TResult>(string method, JsonSerializerContext types, Func<TParams, Func<CancellationToken, Task<TResult>>> begin)
+    {
+        wireTypes.Add((types, typeof(TParams)));
+        wireTypes.Add((types, typeof(TResult)));
         requests.Add(method, raw =>
         {
-            Func<CancellationToken, Task<TResult>> run = begin(Deserialize(method, raw, parameters));
+            Func<CancellationToken, Task<TResult>> run = begin(Deserialize(method, raw, Info<TParams>(types)));
             return async cancellation =>
             {
                 TResult value = await run(cancellation).ConfigureAwait(false);
-                return writer => JsonSerializer.Serialize(writer, value, result);
+                return writer => JsonSerializer.Serialize(writer, value, Info<TResult>(types));
             };
         });
+    }
 
     /// <summary>Handles a notification on the dispatcher, before the next message is read.</summary>
-    public void OnNotification<TParams>(string method, JsonTypeInfo<TParams> parameters, Action<TParams> handler) =>
-        notifications.Add(method, raw => handler(Deserialize(method, raw, parameters)));
+    public void OnNotification<TParams>(string method, JsonSerializerContext types, Action<TParams> handler)
+    {
+        wireTypes.Add((types, typeof(TParams)));
+        notifications.Add(method, raw => handler(Deserialize(method, raw, Info<TParams>(types))));
+    }
 
     /// <summary>Ends <see cref="RunAsync"/> with this exit code.</summary>
     public void Stop(int code) => stopped.TrySetResult(code);
@@ -362,6 +373,10 @@ internal sealed class JsonRpcConnection(PipeReader input, PipeWriter output, ILo
                 return new RpcException(ErrorCodes.InternalError, $"The server failed to answer {method}; its log says why.");
         }
     }
+
+    /// <summary>At the first message of its kind: building what describes all types took a fifth of the time to the answer of <c>initialize</c>.</summary>
+    private static JsonTypeInfo<T> Info<T>(JsonSerializerContext types) => types.GetTypeInfo(typeof(T)) as JsonTypeInfo<T>
+        ?? throw new InvalidOperationException($"{types.GetType().Name} does not know {typeof(T).Name}.");
 
     private static T Deserialize<T>(string method, ReadOnlySequence<byte>? raw, JsonTypeInfo<T> type)
     {

@@ -17,14 +17,14 @@ internal sealed class RpcHarness
     public RpcHarness()
     {
         Connection = new JsonRpcConnection(toServer.Reader, fromServer.Writer, Log);
-        Connection.OnRequest("echo", LspJson.Default.SetTraceParams, LspJson.Default.SetTraceParams, static p => _ => Task.FromResult(p));
-        Connection.OnRequest("nothing", LspJson.Default.NoParams, LspJson.Default.NoParams, static p => _ => Task.FromResult(p));
-        Connection.OnRequest("last", LspJson.Default.NoParams, LspJson.Default.NoParams, p =>
+        Connection.OnRequest<SetTraceParams, SetTraceParams>("echo", LspJson.Default, static p => _ => Task.FromResult(p));
+        Connection.OnRequest<NoParams, NoParams>("nothing", LspJson.Default, static p => _ => Task.FromResult(p));
+        Connection.OnRequest<NoParams, NoParams>("last", LspJson.Default, p =>
         {
             last.SetResult();
             return _ => Task.FromResult(p);
         });
-        Connection.OnRequest("wait", LspJson.Default.NoParams, LspJson.Default.NoParams, p =>
+        Connection.OnRequest<NoParams, NoParams>("wait", LspJson.Default, p =>
         {
             Started.Release();
             return async cancellation =>
@@ -33,18 +33,16 @@ internal sealed class RpcHarness
                 return p;
             };
         });
-        Connection.OnRequest("deaf", LspJson.Default.NoParams, LspJson.Default.NoParams, p => async _ =>
+        Connection.OnRequest<NoParams, NoParams>("deaf", LspJson.Default, p => async _ =>
         {
             await Gate.Task;
             return p;
         });
-        Connection.OnRequest<NoParams, NoParams>("throw", LspJson.Default.NoParams, LspJson.Default.NoParams,
-            static _ => static _ => throw new InvalidOperationException("secret detail"));
-        Connection.OnRequest<NoParams, NoParams>("throwEarly", LspJson.Default.NoParams, LspJson.Default.NoParams,
-            static _ => throw new InvalidOperationException("secret detail"));
-        Connection.OnNotification("note", LspJson.Default.SetTraceParams, p => Notes.Add(p.Value));
-        Connection.OnNotification("badNote", LspJson.Default.NoParams, static _ => throw new InvalidOperationException("secret detail"));
-        Connection.OnNotification("stop", LspJson.Default.NoParams, _ => Connection.Stop(0));
+        Connection.OnRequest<NoParams, NoParams>("throw", LspJson.Default, static _ => static _ => throw new InvalidOperationException("secret detail"));
+        Connection.OnRequest<NoParams, NoParams>("throwEarly", LspJson.Default, static _ => throw new InvalidOperationException("secret detail"));
+        Connection.OnNotification<SetTraceParams>("note", LspJson.Default, p => Notes.Add(p.Value));
+        Connection.OnNotification<NoParams>("badNote", LspJson.Default, static _ => throw new InvalidOperationException("secret detail"));
+        Connection.OnNotification<NoParams>("stop", LspJson.Default, _ => Connection.Stop(0));
     }
 
     public JsonRpcConnection Connection { get; }

@@ -383,6 +383,9 @@ internal sealed record StatusParams(string Health, bool Busy, string? Message = 
     RespectNullableAnnotations = true,
     Converters = [typeof(LenientString)])]
 [JsonSerializable(typeof(AttentionPositionParams))]
+[JsonSerializable(typeof(NoParams))]
+[JsonSerializable(typeof(HoverResult))]
+[JsonSerializable(typeof(DocumentHighlightItem[]))]
 [JsonSerializable(typeof(TintsParams))]
 [JsonSerializable(typeof(TintsResult))]
 [JsonSerializable(typeof(TokensParams))]

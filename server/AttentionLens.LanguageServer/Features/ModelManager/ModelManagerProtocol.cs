@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AttentionLens.LanguageServer.Protocol;
 
 namespace AttentionLens.LanguageServer.Features.ModelManager;
 
@@ -34,6 +35,7 @@ internal sealed record RemoveModelResult(long Bytes);
     RespectRequiredConstructorParameters = true,
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(ModelsResult))]
+[JsonSerializable(typeof(NoParams))]
 [JsonSerializable(typeof(PullModelParams))]
 [JsonSerializable(typeof(PullModelResult))]
 [JsonSerializable(typeof(ModelNameParams))]
