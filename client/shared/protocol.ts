@@ -353,9 +353,11 @@ export interface HeadProfile {
 }
 
 export interface OverviewResult<Bytes> extends Result {
-  /** One byte per cell, weight * 255 rounded, max-pooled. */
+  /** One byte per cell, weight * 255 / the head's maximum rounded, max-pooled. */
   readonly data: Bytes;
   readonly shape: readonly [layers: number, heads: number, rows: number, columns: number];
+  /** The largest weight of each head, by layer, then head. */
+  readonly maxima: readonly (readonly number[])[];
   readonly stack: Stack;
   /** By layer, then head. */
   readonly profiles: readonly (readonly HeadProfile[])[];

@@ -70,7 +70,7 @@ function Alignment() {
     if (rows !== queries.length || columns !== keys.length) return null;
     const values = asked.exact
       ? new Float32Array(value.data)
-      : Float32Array.from(new Uint8Array(value.data), byte => byte / 255);
+      : Float32Array.from(new Uint8Array(value.data), byte => (byte / 255) * value.max);
     const read: Weights = { queries: rows, keys: columns, values };
     return step === 'read' ? read : writtenRows(read);
   }, [answer.value, answer.asked, version, queries.length, keys.length, step]);

@@ -293,7 +293,7 @@ function describe(head: Head | null | undefined, shown: readonly string[]): stri
   return [name, ...(shown.includes(nameOf(head)) ? [t('headIsShown')] : []), ...facts].join(', ');
 }
 
-/** All thumbnails in one picture: layers down, heads across. Each head is scaled by its own maximum. */
+/** All thumbnails in one picture: layers down, heads across. The bytes of each head are shares of its own maximum. */
 function drawAtlas(
   data: ArrayBuffer,
   shape: readonly [number, number, number, number],
@@ -309,18 +309,14 @@ function drawAtlas(
   if (!context || bytes.length === 0) return atlas;
   const image = context.createImageData(atlas.width, atlas.height);
   const words = new Uint32Array(image.data.buffer);
-  const word = new Uint32Array(256);
+  const word = new Uint32Array(levels);
+  for (let value = 0; value < levels; value++) {
+    word[value] = colors[Math.round(scaled(value, levels - 1, scale) * (levels - 1))] ?? 0;
+  }
   for (let layer = 0; layer < layers; layer++) {
     for (let head = 0; head < heads; head++) {
       const start = (layer * heads + head) * rows * columns;
       const cells = bytes.subarray(start, start + rows * columns);
-      const max = Math.max(
-        1,
-        cells.reduce((a, b) => Math.max(a, b), 0),
-      );
-      for (let value = 0; value <= max; value++) {
-        word[value] = colors[Math.round(scaled(value, max, scale) * (levels - 1))] ?? 0;
-      }
       for (let row = 0; row < rows; row++) {
         const line = (layer * rows + row) * atlas.width + head * columns;
         for (let column = 0; column < columns; column++) {

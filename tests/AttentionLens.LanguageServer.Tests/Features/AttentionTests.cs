@@ -191,12 +191,15 @@ public sealed class AttentionTests
             }
             AssertClose(expected, Floats(small["data"]!));
             JsonNode bytes = await client.Request("attentionLens/tile", Tile([0, 7], [0, 7], [7, 7], "max", false));
-            AssertClose(matrix, [.. Convert.FromBase64String((string)bytes["data"]!).Select(static b => b / 255f)], 0.5001f / 255);
+            float most = (float)bytes["max"]!;
+            Assert.Equal(matrix.Max(), most, 1e-6f);
+            AssertClose(matrix, [.. Convert.FromBase64String((string)bytes["data"]!).Select(b => b / 255f * most)], 0.5001f / 255 * most);
 
             JsonNode overview = await client.Request("attentionLens/overview", new JsonObject { ["scope"] = scope.DeepClone(), ["size"] = 7 });
             Assert.Equal([3, 4, 7, 7], Numbers(overview["shape"]!));
             byte[] all = Convert.FromBase64String((string)overview["data"]!);
-            AssertClose(matrix, [.. all[(7 * 49)..(8 * 49)].Select(static b => b / 255f)], 0.5001f / 255); // layer 1, head 3
+            Assert.Equal(most, (float)overview["maxima"]![1]![3]!, 1e-6f);
+            AssertClose(matrix, [.. all[(7 * 49)..(8 * 49)].Select(b => b / 255f * most)], 0.5001f / 255 * most); // layer 1, head 3
             JsonNode profiles = await client.Request("attentionLens/profiles", new JsonObject { ["scope"] = scope.DeepClone() });
             Assert.True(JsonNode.DeepEquals(overview["profiles"], profiles["profiles"]));
             Assert.InRange((float)profiles["profiles"]![1]![3]!["normalizedEntropy"]!, 0.01f, 1f);

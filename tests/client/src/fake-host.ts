@@ -377,17 +377,20 @@ export function installFakeHost(scenario: Scenario): void {
         const { size } = params;
         const { layers, heads } = scenario;
         const data = new Uint8Array(layers * heads * size * size);
+        const maxima = Array.from({ length: layers }, (): number[] => []);
         const profiles = Array.from({ length: layers }, (_, layer) =>
           Array.from({ length: heads }, (_, head) => {
             const values = block(text, { layer, head }, [0, count], [0, count], [size, size]);
+            const max = values.reduce((a, b) => Math.max(a, b), 0);
             data.set(
-              values.map(value => Math.round(value * 255)),
+              values.map(value => (max > 0 ? Math.round((value / max) * 255) : 0)),
               (layer * heads + head) * size * size,
             );
+            maxima[layer]?.push(max);
             return profileOf(text, { layer, head });
           }),
         );
-        return { ...base, data: data.buffer, shape: [layers, heads, size, size], stack: kind, profiles };
+        return { ...base, data: data.buffer, shape: [layers, heads, size, size], maxima, stack: kind, profiles };
       }
       case 'heads': {
         const { layers, heads } = scenario;

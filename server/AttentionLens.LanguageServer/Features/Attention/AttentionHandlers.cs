@@ -106,16 +106,18 @@ internal sealed class AttentionHandlers(AttentionService service)
                 throw new RpcException(ErrorCodes.InvalidParams, "size must be at least 1 and the answer at most 16 MB.");
             byte[] data = new byte[stack.Layers * stack.Heads * cells];
             float[] thumbnail = new float[cells];
+            float[][] maxima = [.. Enumerable.Range(0, stack.Layers).Select(_ => new float[stack.Heads])];
             for (int i = 0; i < stack.Layers * stack.Heads; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 stack.Tile(i / stack.Heads, i % stack.Heads, Range.All, Range.All, request.Size, request.Size, Pooling.Max, thumbnail);
-                Quantize(thumbnail, data.AsSpan(i * cells, cells));
+                maxima[i / stack.Heads][i % stack.Heads] = Quantize(thumbnail, data.AsSpan(i * cells, cells));
             }
             return new OverviewResult
             {
                 Data = Convert.ToBase64String(data),
                 Shape = [stack.Layers, stack.Heads, request.Size, request.Size],
+                Maxima = maxima,
                 Stack = SegmentAttention.NameOf(stack.Kind),
                 Profiles = Profiles(stack, cancellation),
             };
@@ -347,14 +349,8 @@ internal sealed class AttentionHandlers(AttentionService service)
             }
         }
         byte[] bytes = new byte[tile.Length];
-        if (!request.Exact)
-            Quantize(tile, bytes);
-        return new TileResult
-        {
-            Data = request.Exact ? Base64(tile) : Convert.ToBase64String(bytes),
-            Shape = [height, width],
-            Max = tile.Length == 0 ? 0 : tile.Max(),
-        };
+        float max = Quantize(tile, bytes);
+        return new TileResult { Data = request.Exact ? Base64(tile) : Convert.ToBase64String(bytes), Shape = [height, width], Max = max };
     }
 
     private static (int First, int Count) Span(int[] range, int limit, string name) =>
@@ -391,10 +387,15 @@ internal sealed class AttentionHandlers(AttentionService service)
         _ => "encoder",
     };
 
-    private static void Quantize(ReadOnlySpan<float> values, Span<byte> bytes)
+    /// <summary>Bytes as shares of the largest value, which is returned: as shares of 1, the weights of an even head over a long text would all be 0.</summary>
+    private static float Quantize(ReadOnlySpan<float> values, Span<byte> bytes)
     {
-        for (int i = 0; i < values.Length; i++)
-            bytes[i] = (byte)MathF.Round(Math.Clamp(values[i], 0, 1) * 255);
+        float max = 0;
+        foreach (float value in values)
+            max = value > max ? value : max;
+        for (int i = 0; max > 0 && i < values.Length; i++)
+            bytes[i] = (byte)MathF.Round(Math.Clamp(values[i] / max, 0, 1) * 255);
+        return max;
     }
 
     // Every platform that .NET runs on is little-endian, as the protocol is.

@@ -230,7 +230,7 @@ internal sealed record TileParams(Scope Scope, int[] Rows, int[] Columns, int[] 
 
 internal sealed record TileResult : AttentionResult
 {
-    /// <summary>Base64: one byte a cell (round(255 * weight)), or little-endian float32 when exact.</summary>
+    /// <summary>Base64: one byte a cell (round(255 * weight / <see cref="Max"/>)), or little-endian float32 when exact.</summary>
     public string? Data { get; init; }
 
     public int[]? Shape { get; init; }
@@ -244,10 +244,14 @@ internal sealed record OverviewParams(Scope Scope, int Size = 64, string? Stack 
 
 internal sealed record OverviewResult : AttentionResult
 {
-    /// <summary>Base64 of [layers, heads, size, size] bytes: the maximum under each cell, round(255 * weight).</summary>
+    /// <summary>Base64 of [layers, heads, size, size] bytes: the maximum under each cell, round(255 * weight / the head's largest).</summary>
     public string? Data { get; init; }
 
     public int[]? Shape { get; init; }
+
+    /// <summary>[layers][heads]: the largest weight.</summary>
+    public float[][]? Maxima { get; init; }
+
     public string? Stack { get; init; }
 
     /// <summary>[layers][heads].</summary>
