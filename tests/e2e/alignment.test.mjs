@@ -91,3 +91,16 @@ test('a source alone gets the target that the model writes', async () => {
   await readout(/\d+ links|attended to by/);
   await editor.screenshot('alignment-written');
 });
+
+test('the translator in the box is chosen by its name, and shows what a word translates', async () => {
+  await editor.run('View: Close All Editors');
+  await editor.run('AttentionLens: Choose Model');
+  await editor.pick('mini-translator');
+  await editor.openFile('manual.txt');
+  await editor.placeCursor('Datei');
+  await editor.run('AttentionLens: Show Attention');
+  await editor.run('AttentionLens: Open Alignment View');
+  await editor.panel().getByLabel('A token looks when it is').selectOption('written');
+  await readout(/“Datei” attends to “file” 0\.\d+/);
+  await editor.screenshot('alignment-embedded');
+});

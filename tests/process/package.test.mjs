@@ -27,14 +27,16 @@ function entries() {
 
 const files = entries();
 
-test('it holds the server, executable, and the embedded model', () => {
+test('it holds the server, executable, and the embedded models', () => {
   const server = files.get(`extension/server/${executableName}`);
   assert(server, 'the server is missing');
   if (process.platform !== 'win32') assert.equal(server.mode & 0o111, 0o111, 'the server is not executable');
   const native = [...files.keys()].some(name => /^extension\/server\/(lib)?e_sqlite3\.(so|dylib|dll)$/.test(name));
   assert(native, 'the library of SQLite is missing');
-  for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) {
-    assert(files.has(`extension/server/models/mini-encoder/${name}`), `${name} of the embedded model is missing`);
+  for (const model of ['mini-decoder', 'mini-encoder', 'mini-translator']) {
+    for (const name of ['config.json', 'model.safetensors', 'tokenizer.json', 'README.md']) {
+      assert(files.has(`extension/server/models/${model}/${name}`), `${name} of ${model} is missing`);
+    }
   }
 });
 
