@@ -10,9 +10,10 @@ const programs = {
   compiler: { found: () => which('g++') ?? which('clang++'), apt: 'g++', what: 'a C++ compiler' },
   neovim: { found: () => which('nvim'), apt: 'neovim', what: 'Neovim (nvim)' },
   numpy: {
-    found: () => versionOf('/usr/bin/python3', ['-c', 'import numpy; print(numpy.__version__)']),
-    apt: 'python3-numpy',
-    what: 'NumPy for /usr/bin/python3',
+    found: () =>
+      versionOf('/usr/bin/python3', ['-c', 'import numpy, pandas; print(numpy.__version__, pandas.__version__)']),
+    apt: 'python3-pandas',
+    what: 'NumPy and pandas for /usr/bin/python3',
   },
   rabbitmq: {
     found: () => existsSync('/usr/lib/rabbitmq/bin/rabbitmq-server'),
