@@ -203,6 +203,8 @@ export interface Token {
   readonly index: number;
   readonly id: number;
   readonly text: string;
+  /** What people read where the vocabulary's spelling is no writing. */
+  readonly readable?: string;
   /** Null for tokens that the model adds, such as [CLS]. */
   readonly range: Range | null;
   readonly special: boolean;

@@ -2,7 +2,7 @@ import type { Position, Range, Token } from '../shared/protocol.js';
 
 /** What a token is called in a panel: the piece that the model sees, without the markers of byte-level vocabularies. */
 export function labelOf(token: Token): string {
-  const text = token.text.replace(/^[Ġ▁]+/, '').replaceAll('Ċ', '⏎');
+  const text = (token.readable ?? token.text).replace(/^[Ġ▁]+/, '').replaceAll('Ċ', '⏎');
   return text === '' ? '␣' : text;
 }
 

@@ -173,6 +173,7 @@ internal static class ModelInputs
         [.. tokens.Tokens.Select(t => new AttendedToken(t.Id, t.Text, t.Start, t.End, t.Special, t.Sequence, t.TypeId)
         {
             Source = t.Special || t.Id != tokenizer.Special.Unk ? null : (t.Sequence == 1 ? pair ?? text : text)[t.Start..t.End],
+            Readable = tokenizer.Readable(t, t.Sequence == 1 ? pair ?? text : text),
         })];
 
     private static AttendedToken[] FromIds(int[] ids, int[]? types, Tokenizer? tokenizer) =>

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Unicode;
 using AttentionLens.Tokenization.Loading;
 using AttentionLens.Tokenization.PostProcessors;
 using AttentionLens.Tokenization.Subwords;
@@ -84,6 +86,35 @@ public sealed class Tokenizer
 
     /// <summary>The spelling of an id, null when there is none.</summary>
     public string? IdToToken(int id) => addedById.TryGetValue(id, out var added) ? added.Content : pipeline.Model.Vocabulary.Text(id);
+
+    /// <summary>
+    /// What people read for a token whose spelling they cannot: byte-level vocabularies spell each byte of UTF-8 as a character, so that "ä" is "Ã¤". Of a token that
+    /// is only part of a character, the character. Null where the spelling can be read.
+    /// </summary>
+    /// <param name="token">Of this tokenizer.</param>
+    /// <param name="text">The text that it was read from; null for one that the model wrote.</param>
+    public string? Readable(Token token, string? text)
+    {
+        if (token.Special || !token.Text.Any(static c => c > '\x7F' && c is not ('Ġ' or 'Ċ')) || TokenToId("Ġ") is null || token.Text.Any(static c => ByteAlphabet.Byte(c) < 0))
+        {
+            return null;
+        }
+
+        byte[] bytes = [.. token.Text.Select(static c => (byte)ByteAlphabet.Byte(c))];
+        if (Utf8.IsValid(bytes))
+        {
+            return Encoding.UTF8.GetString(bytes).TrimStart(' ').Replace('\n', 'Ċ');
+        }
+
+        if (text is null || token.Start >= token.End || token.End > text.Length)
+        {
+            return null;
+        }
+
+        int start = char.IsLowSurrogate(text[token.Start]) && token.Start > 0 ? token.Start - 1 : token.Start;
+        int end = char.IsHighSurrogate(text[token.End - 1]) && token.End < text.Length ? token.End + 1 : token.End;
+        return text[start..end].TrimStart(' ');
+    }
 
     /// <summary>The id of a spelling, null when the vocabulary lacks it.</summary>
     public int? TokenToId(string token) =>

@@ -7,6 +7,9 @@ internal static class Fixtures
 {
     public static JsonElement Json(string name) => JsonDocument.Parse(File.ReadAllBytes(Find("tests/fixtures/tokenizers", name))).RootElement;
 
+    /// <summary>The tokenizer of a model that comes with the project.</summary>
+    public static Tokenizer Embedded(string model) => Tokenizer.Load(Path.GetDirectoryName(Find("models/" + model, "tokenizer.json"))!); // a file is in a folder
+
     /// <summary>JSON strings of the fixtures may hold lone surrogates, which System.Text.Json refuses.</summary>
     public static string Unescape(JsonElement value)
     {

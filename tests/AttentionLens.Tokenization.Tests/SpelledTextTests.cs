@@ -72,4 +72,29 @@ public sealed class SpelledTextTests
             }
         }
     }
+
+    /// <summary>Bytes are spelled as letters that nobody reads: what is read is the character, whole or in parts.</summary>
+    [Theory]
+    [InlineData("mini-translator", "Die Schaltfläche", "Schaltfläche")]
+    [InlineData("mini-decoder", "a fläche 猫 b", "|fl|ä|ä|che||猫|猫|猫|")]
+    [InlineData("mini-decoder", "x 😀", "😀|😀")]
+    public void What_a_byte_level_vocabulary_spells_is_read_as_characters(string model, string text, string read)
+    {
+        Tokenizer tokenizer = Fixtures.Embedded(model);
+        Token[] tokens = tokenizer.Encode(text).Tokens;
+        string shown = string.Join('|', tokens.Where(static t => !t.Special).Select(t => tokenizer.Readable(t, text) ?? t.Text.TrimStart('Ġ')));
+        Assert.Contains(read, shown, StringComparison.Ordinal);
+        Assert.DoesNotContain('Ã', shown);
+    }
+
+    [Fact]
+    public void What_can_be_read_stays_as_it_is_spelled()
+    {
+        Tokenizer bytes = Fixtures.Embedded("mini-decoder"), pieces = Fixtures.Embedded("mini-encoder");
+        Assert.All(bytes.Encode("plain words\n").Tokens, token => Assert.Null(bytes.Readable(token, "plain words\n")));
+        Assert.All(pieces.Encode("für größere 猫").Tokens, token => Assert.Null(pieces.Readable(token, "für größere 猫")));
+        // A model that wrote it has no text; half of a character stays as it is.
+        Token whole = bytes.Encode("é").Tokens.First(static t => !t.Special);
+        Assert.Equal(bytes.Decode([whole.Id]) == "é" ? "é" : null, bytes.Readable(whole, null));
+    }
 }

@@ -74,6 +74,25 @@ async function panel(name, view, file, { more, prepare, ...options } = {}) {
   }
 }
 
+/** A panel on a sample, with a model of the box and one of its heads. */
+async function sample(name, picture, { file, cursor, settings: own, prepare, ...options }) {
+  const named = Object.entries(own).map(([key, value]) => [key.includes('.') ? key : `attentionLens.${key}`, value]);
+  const editor = await openEditor({ settings: Object.fromEntries(named) });
+  try {
+    await editor.openFile(file);
+    await editor.page.keyboard.press('Control+b');
+    await editor.placeCursor(cursor);
+    await editor.run('AttentionLens: Show Attention');
+    await editor.run(`AttentionLens: Open ${name}`);
+    await editor.panel().locator('footer').waitFor();
+    await prepare?.(editor.panel());
+    await editor.placeCursor(cursor);
+    await save(editor, picture, options);
+  } finally {
+    await editor.close();
+  }
+}
+
 const pictures = {
   'tints-and-heatmap': view => panel('Heatmap', view, 'tints-and-heatmap.png'),
   'model-view': view => panel('Model View', view, 'model-view.png', { more: dark }),
@@ -87,6 +106,20 @@ const pictures = {
         await content.getByRole('button', { name: 'Change Head' }).click();
         await content.locator('.moved').waitFor();
       },
+    }),
+  'alignment-view': () =>
+    sample('Alignment View', 'alignment-view.png', {
+      file: 'manual.txt',
+      cursor: 'Datei',
+      settings: { model: 'mini-translator', layer: 2, head: 2 },
+      prepare: content => content.getByLabel('A token looks when it is').selectOption('written'),
+    }),
+  induction: () =>
+    sample('Heatmap', 'induction.png', {
+      file: 'repetition.txt',
+      cursor: 'again',
+      settings: { model: 'mini-decoder', layer: 3, head: 0, ...dark },
+      height: 880,
     }),
   'trust-view': view =>
     panel('Trust View', view, 'trust-view.png', {

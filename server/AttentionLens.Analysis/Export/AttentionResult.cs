@@ -9,8 +9,11 @@ public sealed record AttendedToken(int Id, string Text, int Start, int End, bool
     /// <summary>For an unknown token the text that it stands for.</summary>
     public string? Source { get; init; }
 
+    /// <summary>For a token whose spelling cannot be read, what can: "ä" for "Ã¤".</summary>
+    public string? Readable { get; init; }
+
     /// <summary>What people read: "[UNK] naïve" rather than "[UNK]" alone.</summary>
-    public string Shown => Source is null ? Text : $"{Text} {Source}";
+    public string Shown => Source is null ? Readable ?? Text : $"{Text} {Source}";
 }
 
 /// <summary>One attention stack of a run with the tokens on its two sides.</summary>

@@ -359,7 +359,8 @@ internal sealed class AttentionHandlers(AttentionService service)
             : throw new RpcException(ErrorCodes.InvalidParams, $"{name} must be [first, one past the last] within 0 to {limit}.");
 
     private static TokenItem[] Items(SegmentAttention attention, Token[] tokens) =>
-        [.. tokens.Select((token, i) => new TokenItem(i, token.Id, token.Text, attention.RangeOf(token), token.Special, token.TypeId, attention.IsOwn(token) ? null : true))];
+        [.. tokens.Select((token, i) => new TokenItem(i, token.Id, token.Text, attention.RangeOf(token), token.Special, token.TypeId, attention.IsOwn(token) ? null : true,
+            attention.Readable(token)))];
 
     private static ProfileItem[][] Profiles(AttentionStack stack, CancellationToken cancellation)
     {

@@ -167,9 +167,11 @@ internal sealed record TokensResult : AttentionResult
 }
 
 /// <param name="Range">Null for a special token.</param>
+/// <param name="Readable">What people read where the spelling cannot be read.</param>
 /// <param name="InPair">True: the range is one of the document of <see cref="TokensResult.Pair"/>.</param>
 internal sealed record TokenItem(
-    int Index, int Id, string Text, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] TextRange? Range, bool Special, int TypeId, bool? InPair = null);
+    int Index, int Id, string Text, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] TextRange? Range, bool Special, int TypeId, bool? InPair = null,
+    string? Readable = null);
 
 /// <summary>An image and its patches: that of row r and column c begins at (Left + c * PatchWidth, Top + r * PatchHeight), in pixels of the upright image.</summary>
 internal sealed record ImageItem(int Width, int Height, int Rows, int Columns, double Left, double Top, double PatchWidth, double PatchHeight);

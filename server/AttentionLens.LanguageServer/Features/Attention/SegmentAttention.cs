@@ -140,6 +140,9 @@ internal sealed record SegmentAttention(
         return part.Text[token.Start..Math.Min(token.End, part.Text.Length)];
     }
 
+    /// <summary>What people read for a token whose spelling they cannot, see <see cref="Tokenizer.Readable"/>.</summary>
+    public string? Readable(Token token) => Held.Runner.Loaded?.Tokenizer?.Readable(token, token.Start < token.End ? Part(token.Sequence).Text : null);
+
     /// <summary>The token under a document offset, else the one that ends there; -1 when neither exists, as on markup, or in a column that is no text.</summary>
     public int TokenAt(Token[] tokens, int offset)
     {
