@@ -228,7 +228,7 @@ internal sealed class CorpusShard(Model model, CorpusOutputs outputs)
             {
                 say();
             }
-            catch (Exception error) when (error is ModelException or MethodException)
+            catch (Exception error) when (error is ModelException or MethodException or TokenizerException)
             {
                 problems.Add(error.Message);
             }
