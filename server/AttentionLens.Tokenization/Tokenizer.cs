@@ -95,12 +95,11 @@ public sealed class Tokenizer
     /// <param name="text">The text that it was read from; null for one that the model wrote.</param>
     public string? Readable(Token token, string? text)
     {
-        if (token.Special || !token.Text.Any(static c => c > '\x7F' && c is not ('Ġ' or 'Ċ')) || TokenToId("Ġ") is null || token.Text.Any(static c => ByteAlphabet.Byte(c) < 0))
+        if (token.Special || !token.Text.Any(static c => c > '\x7F' && c is not ('Ġ' or 'Ċ')) || TokenToId("Ġ") is null || ByteAlphabet.Bytes(token.Text) is not { } bytes)
         {
             return null;
         }
 
-        byte[] bytes = [.. token.Text.Select(static c => (byte)ByteAlphabet.Byte(c))];
         if (Utf8.IsValid(bytes))
         {
             return Encoding.UTF8.GetString(bytes).TrimStart(' ').Replace('\n', 'Ċ');

@@ -122,11 +122,13 @@ internal static class CorpusCommand
     }
 
     /// <summary>All but plausibility, for which a run would have to know what people marked.</summary>
-    private static MetricFamily[] Measures(string names) => names == "all"
-        ? [MetricFamily.Clarity, MetricFamily.Faithfulness, MetricFamily.Robustness]
-        : EvaluateCommand.Families(names)!.Contains(MetricFamily.Plausibility) // only "all" is null
-            ? throw new UsageException("--measures: plausibility compares with what people marked, which 'attention-lens evaluate' reads; a run measures clarity, faithfulness and robustness.")
-            : [.. EvaluateCommand.Families(names)!.Order()];
+    private static MetricFamily[] Measures(string names) => EvaluateCommand.Families(names) switch
+    {
+        null => [MetricFamily.Clarity, MetricFamily.Faithfulness, MetricFamily.Robustness],
+        var named when named.Contains(MetricFamily.Plausibility) => throw new UsageException(
+            "--measures: plausibility compares with what people marked, which 'attention-lens evaluate' reads; a run measures clarity, faithfulness and robustness."),
+        var named => [.. named.Order()],
+    };
 
     public static int Positive(int value, string option) => value > 0 ? value : throw new UsageException($"{option} must be at least 1, not {value}.");
 

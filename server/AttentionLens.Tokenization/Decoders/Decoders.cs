@@ -31,10 +31,7 @@ internal sealed class ByteLevelDecoder : Decoder
         foreach (var token in tokens)
         {
             // A token with any other character was added as plain text.
-            if (token.All(c => ByteAlphabet.Byte(c) >= 0))
-                bytes.AddRange(token.Select(c => (byte)ByteAlphabet.Byte(c)));
-            else
-                bytes.AddRange(Encoding.UTF8.GetBytes(token));
+            bytes.AddRange(ByteAlphabet.Bytes(token) ?? Encoding.UTF8.GetBytes(token));
         }
         return [Encoding.UTF8.GetString([.. bytes])];
     }

@@ -33,7 +33,7 @@ public static partial class SpelledText
     {
         string[] shown = [.. spellings.Where((_, i) => !special[i])];
         var marks = shown.Any(static s => s.StartsWith('▁')) ? Marks.LowBars
-            : shown.Any(static s => s.StartsWith('Ġ') || s == "Ċ") && shown.All(static s => s.All(static c => ByteAlphabet.Byte(c) >= 0)) ? Marks.Bytes
+            : shown.Any(static s => s.StartsWith('Ġ') || s == "Ċ") && shown.All(static s => ByteAlphabet.Bytes(s) is not null) ? Marks.Bytes
             : shown.Any(static s => s.Length > 1 && s.StartsWith(' ')) ? Marks.Spaces
             : Marks.Pieces;
         List<byte> bytes = [];
@@ -89,7 +89,7 @@ public static partial class SpelledText
 
     private static byte[] Piece(string spelling, Marks marks, bool isFirst) => marks switch
     {
-        Marks.Bytes => [.. spelling.Select(static c => (byte)ByteAlphabet.Byte(c))],
+        Marks.Bytes => ByteAlphabet.Bytes(spelling) ?? [], // all are, or it would not be this kind
         Marks.LowBars when OneByte().Match(spelling) is { Success: true } match => [byte.Parse(match.Groups[1].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture)],
         Marks.LowBars => Encoding.UTF8.GetBytes(spelling.Replace('▁', ' ')),
         Marks.Pieces when spelling.Length > 2 && spelling.StartsWith("##", StringComparison.Ordinal) => Encoding.UTF8.GetBytes(spelling[2..]),

@@ -4,12 +4,26 @@ namespace AttentionLens.Tokenization.Subwords;
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = Build();
-    private static readonly short[] Bytes = Invert();
+    private static readonly short[] Values = Invert();
 
     public static char Character(byte value) => Characters[value];
 
     /// <summary>The byte that a character stands for, or -1.</summary>
-    public static int Byte(char character) => character < Bytes.Length ? Bytes[character] : -1;
+    public static int Byte(char character) => character < Values.Length ? Values[character] : -1;
+
+    /// <summary>The bytes that a token spells; null when one of its characters stands for none.</summary>
+    public static byte[]? Bytes(string spelling)
+    {
+        var bytes = new byte[spelling.Length];
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            var value = Byte(spelling[i]);
+            if (value < 0)
+                return null;
+            bytes[i] = (byte)value;
+        }
+        return bytes;
+    }
 
     private static char[] Build()
     {

@@ -111,7 +111,9 @@ internal sealed class AttentionHandlers(AttentionService service)
             {
                 cancellation.ThrowIfCancellationRequested();
                 stack.Tile(i / stack.Heads, i % stack.Heads, Range.All, Range.All, request.Size, request.Size, Pooling.Max, thumbnail);
-                maxima[i / stack.Heads][i % stack.Heads] = Quantize(thumbnail, data.AsSpan(i * cells, cells));
+                float most = Largest(thumbnail);
+                Quantize(thumbnail, most, data.AsSpan(i * cells, cells));
+                maxima[i / stack.Heads][i % stack.Heads] = most;
             }
             return new OverviewResult
             {
@@ -348,8 +350,10 @@ internal sealed class AttentionHandlers(AttentionService service)
                 }
             }
         }
-        byte[] bytes = new byte[tile.Length];
-        float max = Quantize(tile, bytes);
+        float max = Largest(tile);
+        byte[] bytes = new byte[request.Exact ? 0 : tile.Length];
+        if (!request.Exact)
+            Quantize(tile, max, bytes);
         return new TileResult { Data = request.Exact ? Base64(tile) : Convert.ToBase64String(bytes), Shape = [height, width], Max = max };
     }
 
@@ -388,15 +392,20 @@ internal sealed class AttentionHandlers(AttentionService service)
         _ => "encoder",
     };
 
-    /// <summary>Bytes as shares of the largest value, which is returned: as shares of 1, the weights of an even head over a long text would all be 0.</summary>
-    private static float Quantize(ReadOnlySpan<float> values, Span<byte> bytes)
+    /// <summary>0 where none is above it.</summary>
+    private static float Largest(ReadOnlySpan<float> values)
     {
-        float max = 0;
+        float largest = 0;
         foreach (float value in values)
-            max = value > max ? value : max;
-        for (int i = 0; max > 0 && i < values.Length; i++)
-            bytes[i] = (byte)MathF.Round(Math.Clamp(values[i] / max, 0, 1) * 255);
-        return max;
+            largest = value > largest ? value : largest;
+        return largest;
+    }
+
+    /// <summary>Bytes as shares of the largest value: as shares of 1, the weights of an even head over a long text would all be 0.</summary>
+    private static void Quantize(ReadOnlySpan<float> values, float largest, Span<byte> bytes)
+    {
+        for (int i = 0; largest > 0 && i < values.Length; i++)
+            bytes[i] = (byte)MathF.Round(Math.Clamp(values[i] / largest, 0, 1) * 255);
     }
 
     // Every platform that .NET runs on is little-endian, as the protocol is.

@@ -81,12 +81,12 @@ internal sealed class ExportHandler(AttentionService service)
 
     private static StackResult Stack(SegmentAttention attention, AttentionView view, AttentionStack stack)
     {
-        AttendedToken[] queries = Tokens(attention.Queries(stack));
-        return new StackResult(view, stack, queries, stack.Kind == AttentionKind.Cross ? Tokens(attention.Keys(stack)) : queries);
+        AttendedToken[] queries = Tokens(attention, attention.Queries(stack));
+        return new StackResult(view, stack, queries, stack.Kind == AttentionKind.Cross ? Tokens(attention, attention.Keys(stack)) : queries);
     }
 
-    private static AttendedToken[] Tokens(Token[] tokens) =>
-        Array.ConvertAll(tokens, static t => new AttendedToken(t.Id, t.Text, t.Start, t.End, t.Special, t.Sequence, t.TypeId));
+    private static AttendedToken[] Tokens(SegmentAttention attention, Token[] tokens) =>
+        Array.ConvertAll(tokens, t => new AttendedToken(t.Id, t.Text, t.Start, t.End, t.Special, t.Sequence, t.TypeId) { Readable = attention.Readable(t) });
 
     private static long Count(Attended result) =>
         result.Stacks.Sum(stack => (long)result.Selections(stack).Count() * stack.View.Queries * stack.View.Keys);
