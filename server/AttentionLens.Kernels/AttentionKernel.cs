@@ -393,26 +393,23 @@ public static unsafe partial class AttentionKernel
             int tiles = MicroKernel.TileCount(rows);
             float* zeros = stackalloc float[MicroKernel.LargestColumns];
             new Span<float>(zeros, MicroKernel.LargestColumns).Clear();
-            for (int panel = from; panel < to; panel++)
+            for (int tile = 0; tile < tiles; tile++)
             {
-                float* keys = packedHead + (long)panel * shape.Width * shape.HeadSize;
-                for (int tile = 0, start = 0, next; tile < tiles; tile++, start = next)
+                int start = MicroKernel.TileStart(rows, tiles, tile);
+                var run = new TileRun
                 {
-                    next = start + (rows - start + tiles - tile - 1) / (tiles - tile);
-                    MicroKernel.Tile(
-                        next - start,
-                        queries + (row + start) * queryStride + head * shape.HeadSize,
-                        queryStride,
-                        1,
-                        keys,
-                        shape.HeadSize,
-                        zeros,
-                        0,
-                        zeros,
-                        scores + start * stride + (panel - from) * shape.Width,
-                        stride,
-                        keys);
-                }
+                    Count = to - from,
+                    A = queries + (row + start) * queryStride + head * shape.HeadSize,
+                    ARow = queryStride,
+                    B = packedHead + (long)from * shape.Width * shape.HeadSize,
+                    BNext = shape.Width * shape.HeadSize,
+                    Depth = shape.HeadSize,
+                    Init = zeros,
+                    C = scores + start * stride,
+                    CStride = stride,
+                    CNext = shape.Width,
+                };
+                MicroKernel.Strided(MicroKernel.TileStart(rows, tiles, tile + 1) - start, run);
             }
         }
 
@@ -523,58 +520,72 @@ public static unsafe partial class AttentionKernel
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Mix(int head, int row, int endRow, float* weights, int firstKey, int endKey)
         {
-            int width = shape.Width;
             int rows = endRow - row;
             int tiles = MicroKernel.TileCount(rows);
-            float* zeros = stackalloc float[MicroKernel.LargestColumns];
-            new Span<float>(zeros, MicroKernel.LargestColumns).Clear();
+            int whole = shape.HeadSize / shape.Width;
+            int rest = shape.HeadSize % shape.Width;
+            float* values = packedValues + head / pattern.GroupSize * shape.ValueFloats;
             float* edge = stackalloc float[MicroKernel.LargestTile];
-            for (int panel = 0; panel < shape.ValuePanels; panel++)
+            for (int tile = 0; tile < tiles; tile++)
             {
-                float* values = packedValues + head / pattern.GroupSize * shape.ValueFloats + (long)panel * width * shape.ValueRows;
-                int columns = Math.Min(width, shape.HeadSize - panel * width);
-                for (int tile = 0; tile < tiles; tile++)
+                int start = MicroKernel.TileStart(rows, tiles, tile);
+                int count = MicroKernel.TileStart(rows, tiles, tile + 1) - start;
+                float* target = output + (row + start) * outputStride + head * shape.HeadSize;
+                float* from = weights + (long)start * shape.ScoreStride;
+                Mix(count, from, firstKey, endKey, values, whole, target, outputStride);
+                if (rest > 0)
                 {
-                    int start = MicroKernel.TileStart(rows, tiles, tile);
-                    int count = MicroKernel.TileStart(rows, tiles, tile + 1) - start;
-                    float* target = output + (row + start) * outputStride + head * shape.HeadSize + panel * width;
-                    bool whole = columns == width;
-                    float* sum = whole ? target : edge;
-                    nint stride = whole ? outputStride : width;
-                    float* from = weights + (long)start * shape.ScoreStride;
-                    bool begins = true;
-                    if (shape.Globals.Length > 0)
+                    // A whole panel would write past the row.
+                    Mix(count, from, firstKey, endKey, values + (long)whole * shape.Width * shape.ValueRows, 1, edge, shape.Width);
+                    for (int r = 0; r < count; r++)
                     {
-                        MicroKernel.Tile(count, from, shape.ScoreStride, 1, values, shape.Globals.Length, zeros, 0, zeros, sum, stride, values);
-                        begins = false;
-                    }
-
-                    // A row that sees nothing still has a result: zeros.
-                    for (int key = firstKey; key < endKey || begins; key += DepthBlock)
-                    {
-                        float* block = values + (long)(shape.Globals.Length + key) * width;
-                        MicroKernel.Tile(
-                            count,
-                            from + shape.GlobalColumns + key - firstKey,
-                            shape.ScoreStride,
-                            1,
-                            block,
-                            Math.Min(DepthBlock, endKey - key),
-                            begins ? zeros : sum,
-                            begins ? 0 : stride,
-                            zeros,
-                            sum,
-                            stride,
-                            block);
-                        begins = false;
-                    }
-
-                    for (int r = 0; !whole && r < count; r++)
-                    {
-                        new ReadOnlySpan<float>(edge + r * width, columns).CopyTo(new Span<float>(target + r * outputStride, columns));
+                        new ReadOnlySpan<float>(edge + r * shape.Width, rest).CopyTo(new Span<float>(target + r * outputStride + whole * shape.Width, rest));
                     }
                 }
             }
+        }
+
+        /// <summary>One tile of rows times <paramref name="panels"/> panels of values.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Mix(int rows, float* weights, int firstKey, int endKey, float* values, int panels, float* target, nint targetStride)
+        {
+            float* zeros = stackalloc float[MicroKernel.LargestColumns];
+            new Span<float>(zeros, MicroKernel.LargestColumns).Clear();
+            var run = new TileRun
+            {
+                Count = panels,
+                A = weights,
+                ARow = shape.ScoreStride,
+                B = values,
+                BNext = (nint)shape.Width * shape.ValueRows,
+                Depth = shape.Globals.Length,
+                Init = zeros,
+                C = target,
+                CStride = targetStride,
+                CNext = shape.Width,
+            };
+            if (shape.Globals.Length > 0)
+            {
+                MicroKernel.Strided(rows, run);
+                run.Init = run.C;
+                run.InitStride = run.CStride;
+                run.InitNext = run.CNext;
+            }
+
+            // A row that sees nothing still has a result: zeros.
+            int key = firstKey;
+            do
+            {
+                run.A = weights + shape.GlobalColumns + key - firstKey;
+                run.B = values + (long)(shape.Globals.Length + key) * shape.Width;
+                run.Depth = Math.Min(DepthBlock, endKey - key);
+                MicroKernel.Strided(rows, run);
+                run.Init = run.C;
+                run.InitStride = run.CStride;
+                run.InitNext = run.CNext;
+                key += DepthBlock;
+            }
+            while (key < endKey);
         }
     }
 

@@ -9,12 +9,12 @@ namespace AttentionLens.Kernels;
 /// </summary>
 public static unsafe class MatMul
 {
-    // RowBlock x DepthBlock activations stay in L2 while DepthBlock x panel width weights stay in L1 and are used by every tile of the block. With 512
-    // bits 512 kB and 32 kB; below, 384 kB and 24 kB, because machines without AVX-512 often have an L2 of 512 kB (measured on a Zen 3: 3 to 10 % over
-    // 512 x 256).
-    private static int RowBlock => Vector512.IsHardwareAccelerated ? 512 : 256;
+    // RowBlock x DepthBlock activations stay in L2 while a panel of weights is used by every tile of the block. With 512 bits 512 kB, and 32 kB of weights
+    // that stay in L1; below, 384 kB, because machines without AVX-512 often have an L2 of 512 kB. There the weights are 48 kB and come from L2 (64 bytes
+    // for 6 cycles of FMAs): sums that are written once instead of twice are worth more (measured on a Zen 3: 6 % over 256 x 384).
+    private static int RowBlock => Vector512.IsHardwareAccelerated ? 512 : 128;
 
-    private static int DepthBlock => Vector512.IsHardwareAccelerated ? 256 : 384;
+    private static int DepthBlock => Vector512.IsHardwareAccelerated ? 256 : 768;
 
     /// <summary>
     /// result[rows, outputs] = activation(x[rows, inputs] · Wᵀ + bias + residual). Strides are in floats from one row to the next, so
@@ -140,6 +140,8 @@ public static unsafe class MatMul
         private readonly int _depthBlock;
         private readonly int _depths;
         private readonly bool _panelByPanel;
+        private readonly int _aheadLines;
+        private readonly int _fetchingTiles;
 
         public Block(
             float* packed,
@@ -169,6 +171,11 @@ public static unsafe class MatMul
             _depthBlock = _tiles == 1 ? w.Inputs : DepthBlock;
             _depths = (w.Inputs + _depthBlock - 1) / _depthBlock;
             _panelByPanel = (long)rows * w.Inputs <= RowBlock * DepthBlock;
+
+            // The tiles share the fetching of the next weights, as many as it takes at a line each unrolled step, or all of them at two or four.
+            int lines = Math.Max(1, w.PanelWidth * MicroKernel.Unrolled / MicroKernel.LineFloats);
+            _aheadLines = _tiles >= lines ? 1 : 2 * _tiles >= lines ? 2 : 4;
+            _fetchingTiles = Math.Max(1, lines / _aheadLines);
 
             // Three rounds of parts, a half, a third and a sixth of a thread's share: long runs over the weights first, small pieces last, so that
             // nobody waits long for a worker that another process slowed down.
@@ -236,11 +243,14 @@ public static unsafe class MatMul
                 new Span<float>(bias + columns, width - columns).Clear();
             }
 
-            for (int tile = 0; tile < _tiles; tile++)
+            // Two runs of tiles, the larger ones first; one tile at a time at the right edge, where a whole panel would read and write past the row.
+            bool whole = columns == width;
+            int larger = _rows % _tiles;
+            int tiles;
+            for (int tile = 0, row = 0; tile < _tiles; tile += tiles)
             {
-                int row = MicroKernel.TileStart(_rows, _tiles, tile);
-                int count = MicroKernel.TileStart(_rows, _tiles, tile + 1) - row;
-                float* a = _packed + (long)row * _w.Inputs + (long)k * count;
+                int count = _rows / _tiles + (tile < larger ? 1 : 0);
+                tiles = whole ? (tile < larger ? larger : _tiles) - tile : 1;
                 float* target = _result + row * _resultStride + column;
                 float* init = target;
                 nint initStride = _resultStride;
@@ -251,29 +261,43 @@ public static unsafe class MatMul
                     initStride = _residual == null ? 0 : _residualStride;
                 }
 
-                if (columns < width && init != zeros)
+                if (!whole && init != zeros)
                 {
-                    // At the right edge a whole panel would read and write past the row.
                     CopyRows(init, initStride, edge, width, count, columns);
                     init = edge;
                     initStride = width;
                 }
 
-                // The tiles share the fetching of the next weights; those that have nothing left to fetch touch what is there already.
-                float* ahead = (tile + 1) * MicroKernel.LineFloats <= width ? next + (long)tile * depth * MicroKernel.LineFloats : a;
-                float* sums = columns == width ? target : edge;
-                nint sumStride = columns == width ? _resultStride : width;
-                MicroKernel.Tile(count, a, 1, count, weights, depth, init, initStride, begins ? bias : zeros, sums, sumStride, ahead);
-                if (columns < width)
+                nint stride = whole ? _resultStride : width;
+                MicroKernel.Packed(count, _aheadLines, new TileRun
+                {
+                    Count = tiles,
+                    A = _packed + (long)row * _w.Inputs + (long)k * count,
+                    ANext = (nint)count * _w.Inputs,
+                    B = weights,
+                    Depth = depth,
+                    Init = init,
+                    InitStride = initStride,
+                    InitNext = count * initStride,
+                    Bias = begins ? bias : zeros,
+                    C = whole ? target : edge,
+                    CStride = stride,
+                    CNext = count * stride,
+                    Ahead = next + (nint)tile * (depth / MicroKernel.Unrolled) * _aheadLines * MicroKernel.LineFloats,
+                    Fetching = _fetchingTiles - tile,
+                });
+                if (!whole)
                 {
                     CopyRows(edge, width, target, _resultStride, count, columns);
                 }
 
-                if (ends && _activation != Activation.None)
-                {
-                    // The tile is still in L1.
-                    Activations.Apply(_activation, target, count, columns, _resultStride);
-                }
+                row += tiles * count;
+            }
+
+            if (ends && _activation != Activation.None)
+            {
+                // The panel is still in L1.
+                Activations.Apply(_activation, _result + column, _rows, columns, _resultStride);
             }
         }
 

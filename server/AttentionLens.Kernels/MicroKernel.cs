@@ -33,455 +33,690 @@ internal static unsafe class MicroKernel
     /// <summary>Floats in a cache line.</summary>
     public const int LineFloats = 16;
 
+    /// <summary>Steps of the depth that share pointers, counter and prefetches.</summary>
+    public const int Unrolled = 4;
+
     /// <summary>Floats of a tile at its largest.</summary>
     public const int LargestTile = 12 * LargestColumns;
 
     /// <summary>How many tiles <paramref name="rows"/> rows are cut into.</summary>
     public static int TileCount(int rows) => (rows + MaxRows - 1) / MaxRows;
 
-    /// <summary>First row of a tile: rows are spread evenly, as 16 = 8 + 8 wastes less than 12 + 4.</summary>
-    public static int TileStart(int rows, int tiles, int tile) => (int)((long)rows * tile / tiles);
+    /// <summary>First row of a tile: rows are spread evenly, as 16 = 8 + 8 wastes less than 12 + 4, the larger tiles first.</summary>
+    public static int TileStart(int rows, int tiles, int tile) => tile * (rows / tiles) + Math.Min(tile, rows % tiles);
 
     /// <summary>
-    /// c[rows, Columns] = init + bias + a[rows, depth] * b[depth, Columns]. Element (r, k) of a is at a[r * aRow + k * aStep]; b is packed (depth x
-    /// Columns, contiguous); row r of init is at init[r * initStride], which may be c itself, or one row for all (stride 0); bias is one row. A cache line from
-    /// <paramref name="ahead"/> on is fetched into L2 for each step of the depth: weights that come from memory arrive while others are used.
+    /// Runs <see cref="TileRun.Count"/> tiles of <paramref name="rows"/> rows: c[rows, Columns] = init + bias + a[rows, depth] * b[depth, Columns].
+    /// Element (r, k) of a is at a[k * rows + r]. While it computes, <paramref name="aheadLines"/> (1, 2 or 4) cache lines from
+    /// <see cref="TileRun.Ahead"/> on are fetched into L2 for every <see cref="Unrolled"/> steps of the depth: weights that come from memory arrive
+    /// while others are used.
     /// </summary>
-    public static void Tile(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* bias, float* c, nint cStride, float* ahead)
+    public static void Packed(int rows, int aheadLines, in TileRun run)
     {
-        if (Vector512.IsHardwareAccelerated)
+        if (aheadLines == 1)
         {
-            Tile<Lanes512>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+            Tiles<PackedRows<N1>>(rows, run);
         }
-        else if (Vector256.IsHardwareAccelerated)
+        else if (aheadLines == 2)
         {
-            Tile<Lanes256>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
-        }
-        else if (Vector128.IsHardwareAccelerated)
-        {
-            Tile<Lanes128>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+            Tiles<PackedRows<N2>>(rows, run);
         }
         else
         {
-            Tile<Lanes1>(rows, a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+            Tiles<PackedRows<N4>>(rows, run);
+        }
+    }
+
+    /// <summary>The same without bias and fetching ahead; element (r, k) of a is at a[r * ARow + k].</summary>
+    public static void Strided(int rows, in TileRun run) => Tiles<StridedRows>(rows, run);
+
+    private static void Tiles<A>(int rows, in TileRun run)
+        where A : struct, IRowOrder
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Tiles<Lanes512, A>(rows, run);
+        }
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            Tiles<Lanes256, A>(rows, run);
+        }
+        else if (Vector128.IsHardwareAccelerated)
+        {
+            Tiles<Lanes128, A>(rows, run);
+        }
+        else
+        {
+            Tiles<Lanes1, A>(rows, run);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile<V>(int rows, float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* bias, float* c, nint cStride, float* ahead)
+    private static void Tiles<V, A>(int rows, in TileRun run)
         where V : unmanaged, ILanes<V>
+        where A : struct, IRowOrder
     {
         switch (rows)
         {
             case 1:
-                Tile<V, Rows1>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N1>(run);
                 break;
             case 2:
-                Tile<V, Rows2>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N2>(run);
                 break;
             case 3:
-                Tile<V, Rows3>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N3>(run);
                 break;
             case 4:
-                Tile<V, Rows4>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N4>(run);
                 break;
             case 5:
-                Tile<V, Rows5>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N5>(run);
                 break;
             case 6:
-                Tile<V, Rows6>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N6>(run);
                 break;
             case 7:
-                Tile<V, Rows7>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N7>(run);
                 break;
             case 8:
-                Tile<V, Rows8>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N8>(run);
                 break;
             case 9:
-                Tile<V, Rows9>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N9>(run);
                 break;
             case 10:
-                Tile<V, Rows10>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N10>(run);
                 break;
             case 11:
-                Tile<V, Rows11>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N11>(run);
                 break;
             case 12:
-                Tile<V, Rows12>(a, aRow, aStep, b, depth, init, initStride, bias, c, cStride, ahead);
+                Tiles<V, A, N12>(run);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(rows));
         }
     }
 
-    // The conditions on T.Count are constants of each instantiation. The row addresses hang on four moving pointers and two offsets, so
-    // that packed rows (aRow 1) and strided ones (aStep 1) share the code and nothing spills.
+    // The conditions on constants (T.Count, A.IsPacked, A.AheadLines) are decided when an instantiation is compiled. What costs is not only the FMA units:
+    // a core takes in six operations a cycle, and the neighbour on its other hyperthread leaves three of them. A tile of 6 rows needs 20 a step (2 loads,
+    // 6 broadcasts, 12 FMAs); pointers, counter and prefetch were 8 more before Unrolled steps shared them, which made the median on such a machine 18 %
+    // and the best 8 % faster. A call for a whole run of tiles keeps its own dozens of operations out of the way too.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<V, T>(float* a, nint aRow, nint aStep, float* b, nint depth, float* init, nint initStride, float* bias, float* c, nint cStride, float* ahead)
+    private static void Tiles<V, A, T>(in TileRun run)
         where V : unmanaged, ILanes<V>
-        where T : struct, IRowCount
+        where A : struct, IRowOrder
+        where T : struct, ICount
     {
-        nint one = aRow;
-        nint two = 2 * aRow;
-        float* a0 = a;
-        float* a3 = a + 3 * aRow;
-        float* a6 = a + 6 * aRow;
-        float* a9 = a + 9 * aRow;
-        V biasLeft = V.Load(bias);
-        V biasRight = V.Load(bias + V.Count);
-        V x0 = default, y0 = default;
-        V x1 = default, y1 = default;
-        V x2 = default, y2 = default;
-        V x3 = default, y3 = default;
-        V x4 = default, y4 = default;
-        V x5 = default, y5 = default;
-        V x6 = default, y6 = default;
-        V x7 = default, y7 = default;
-        V x8 = default, y8 = default;
-        V x9 = default, y9 = default;
-        V x10 = default, y10 = default;
-        V x11 = default, y11 = default;
-
+        nint one = A.IsPacked ? 1 : run.ARow;
+        nint two = 2 * one;
+        float* a = run.A;
+        float* panel = run.B;
+        float* init = run.Init;
+        float* c = run.C;
+        float* ahead = run.Ahead;
+        for (nint tile = 0; tile < run.Count; tile++)
         {
-            float* row = init + 0 * initStride;
-            x0 = V.Load(row) + biasLeft;
-            y0 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 1)
-        {
-            float* row = init + 1 * initStride;
-            x1 = V.Load(row) + biasLeft;
-            y1 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 2)
-        {
-            float* row = init + 2 * initStride;
-            x2 = V.Load(row) + biasLeft;
-            y2 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 3)
-        {
-            float* row = init + 3 * initStride;
-            x3 = V.Load(row) + biasLeft;
-            y3 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 4)
-        {
-            float* row = init + 4 * initStride;
-            x4 = V.Load(row) + biasLeft;
-            y4 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 5)
-        {
-            float* row = init + 5 * initStride;
-            x5 = V.Load(row) + biasLeft;
-            y5 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 6)
-        {
-            float* row = init + 6 * initStride;
-            x6 = V.Load(row) + biasLeft;
-            y6 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 7)
-        {
-            float* row = init + 7 * initStride;
-            x7 = V.Load(row) + biasLeft;
-            y7 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 8)
-        {
-            float* row = init + 8 * initStride;
-            x8 = V.Load(row) + biasLeft;
-            y8 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 9)
-        {
-            float* row = init + 9 * initStride;
-            x9 = V.Load(row) + biasLeft;
-            y9 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 10)
-        {
-            float* row = init + 10 * initStride;
-            x10 = V.Load(row) + biasLeft;
-            y10 = V.Load(row + V.Count) + biasRight;
-        }
-
-        if (T.Count > 11)
-        {
-            float* row = init + 11 * initStride;
-            x11 = V.Load(row) + biasLeft;
-            y11 = V.Load(row + V.Count) + biasRight;
-        }
-
-        for (nint k = 0; k < depth; k++)
-        {
-            V left = V.Load(b);
-            V right = V.Load(b + V.Count);
-            b += 2 * V.Count;
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch1(ahead);
-                ahead += LineFloats;
-            }
+            V x0 = default, y0 = default;
+            V x1 = default, y1 = default;
+            V x2 = default, y2 = default;
+            V x3 = default, y3 = default;
+            V x4 = default, y4 = default;
+            V x5 = default, y5 = default;
+            V x6 = default, y6 = default;
+            V x7 = default, y7 = default;
+            V x8 = default, y8 = default;
+            V x9 = default, y9 = default;
+            V x10 = default, y10 = default;
+            V x11 = default, y11 = default;
 
             {
-                V value = V.Broadcast(*a0);
-                V.AddProduct(ref x0, value, left);
-                V.AddProduct(ref y0, value, right);
+                float* row = init + 0 * run.InitStride;
+                x0 = V.Load(row);
+                y0 = V.Load(row + V.Count);
             }
 
             if (T.Count > 1)
             {
-                V value = V.Broadcast(a0[one]);
-                V.AddProduct(ref x1, value, left);
-                V.AddProduct(ref y1, value, right);
+                float* row = init + 1 * run.InitStride;
+                x1 = V.Load(row);
+                y1 = V.Load(row + V.Count);
             }
 
             if (T.Count > 2)
             {
-                V value = V.Broadcast(a0[two]);
-                V.AddProduct(ref x2, value, left);
-                V.AddProduct(ref y2, value, right);
+                float* row = init + 2 * run.InitStride;
+                x2 = V.Load(row);
+                y2 = V.Load(row + V.Count);
             }
 
             if (T.Count > 3)
             {
-                V value = V.Broadcast(*a3);
-                V.AddProduct(ref x3, value, left);
-                V.AddProduct(ref y3, value, right);
+                float* row = init + 3 * run.InitStride;
+                x3 = V.Load(row);
+                y3 = V.Load(row + V.Count);
             }
 
             if (T.Count > 4)
             {
-                V value = V.Broadcast(a3[one]);
-                V.AddProduct(ref x4, value, left);
-                V.AddProduct(ref y4, value, right);
+                float* row = init + 4 * run.InitStride;
+                x4 = V.Load(row);
+                y4 = V.Load(row + V.Count);
             }
 
             if (T.Count > 5)
             {
-                V value = V.Broadcast(a3[two]);
-                V.AddProduct(ref x5, value, left);
-                V.AddProduct(ref y5, value, right);
+                float* row = init + 5 * run.InitStride;
+                x5 = V.Load(row);
+                y5 = V.Load(row + V.Count);
             }
 
             if (T.Count > 6)
             {
-                V value = V.Broadcast(*a6);
-                V.AddProduct(ref x6, value, left);
-                V.AddProduct(ref y6, value, right);
+                float* row = init + 6 * run.InitStride;
+                x6 = V.Load(row);
+                y6 = V.Load(row + V.Count);
             }
 
             if (T.Count > 7)
             {
-                V value = V.Broadcast(a6[one]);
-                V.AddProduct(ref x7, value, left);
-                V.AddProduct(ref y7, value, right);
+                float* row = init + 7 * run.InitStride;
+                x7 = V.Load(row);
+                y7 = V.Load(row + V.Count);
             }
 
             if (T.Count > 8)
             {
-                V value = V.Broadcast(a6[two]);
-                V.AddProduct(ref x8, value, left);
-                V.AddProduct(ref y8, value, right);
+                float* row = init + 8 * run.InitStride;
+                x8 = V.Load(row);
+                y8 = V.Load(row + V.Count);
             }
 
             if (T.Count > 9)
             {
-                V value = V.Broadcast(*a9);
-                V.AddProduct(ref x9, value, left);
-                V.AddProduct(ref y9, value, right);
+                float* row = init + 9 * run.InitStride;
+                x9 = V.Load(row);
+                y9 = V.Load(row + V.Count);
             }
 
             if (T.Count > 10)
             {
-                V value = V.Broadcast(a9[one]);
-                V.AddProduct(ref x10, value, left);
-                V.AddProduct(ref y10, value, right);
+                float* row = init + 10 * run.InitStride;
+                x10 = V.Load(row);
+                y10 = V.Load(row + V.Count);
             }
 
             if (T.Count > 11)
             {
-                V value = V.Broadcast(a9[two]);
-                V.AddProduct(ref x11, value, left);
-                V.AddProduct(ref y11, value, right);
+                float* row = init + 11 * run.InitStride;
+                x11 = V.Load(row);
+                y11 = V.Load(row + V.Count);
             }
 
-            a0 += aStep;
+            if (A.IsPacked)
+            {
+                V left = V.Load(run.Bias);
+                V right = V.Load(run.Bias + V.Count);
+                x0 += left;
+                y0 += right;
+                if (T.Count > 1)
+                {
+                    x1 += left;
+                    y1 += right;
+                }
+
+                if (T.Count > 2)
+                {
+                    x2 += left;
+                    y2 += right;
+                }
+
+                if (T.Count > 3)
+                {
+                    x3 += left;
+                    y3 += right;
+                }
+
+                if (T.Count > 4)
+                {
+                    x4 += left;
+                    y4 += right;
+                }
+
+                if (T.Count > 5)
+                {
+                    x5 += left;
+                    y5 += right;
+                }
+
+                if (T.Count > 6)
+                {
+                    x6 += left;
+                    y6 += right;
+                }
+
+                if (T.Count > 7)
+                {
+                    x7 += left;
+                    y7 += right;
+                }
+
+                if (T.Count > 8)
+                {
+                    x8 += left;
+                    y8 += right;
+                }
+
+                if (T.Count > 9)
+                {
+                    x9 += left;
+                    y9 += right;
+                }
+
+                if (T.Count > 10)
+                {
+                    x10 += left;
+                    y10 += right;
+                }
+
+                if (T.Count > 11)
+                {
+                    x11 += left;
+                    y11 += right;
+                }
+            }
+
+            // Four moving pointers and two offsets reach all rows, so that nothing spills.
+            float* a0 = a;
+            float* a3 = a + 3 * one;
+            float* a6 = a + 6 * one;
+            float* a9 = a + 9 * one;
+            float* b = panel;
+            float* end = b + run.Depth * 2 * V.Count;
+            float* endUnrolled = b + run.Depth / Unrolled * Unrolled * 2 * V.Count;
+            if (A.IsPacked && tile >= run.Fetching)
+            {
+                ahead = a; // there already
+            }
+
+            while (b < endUnrolled)
+            {
+                if (Sse.IsSupported && A.IsPacked)
+                {
+                    Sse.Prefetch1(ahead);
+                    if (A.AheadLines > 1)
+                    {
+                        Sse.Prefetch1(ahead + LineFloats);
+                    }
+
+                    if (A.AheadLines > 2)
+                    {
+                        Sse.Prefetch1(ahead + 2 * LineFloats);
+                        Sse.Prefetch1(ahead + 3 * LineFloats);
+                    }
+
+                    ahead += A.AheadLines * LineFloats;
+                }
+
+                Step<V, A, T>(0, a0, a3, a6, a9, one, two, b, ref x0, ref y0, ref x1, ref y1, ref x2, ref y2, ref x3, ref y3, ref x4, ref y4, ref x5, ref y5, ref x6, ref y6, ref x7, ref y7, ref x8, ref y8, ref x9, ref y9, ref x10, ref y10, ref x11, ref y11);
+                Step<V, A, T>(1, a0, a3, a6, a9, one, two, b, ref x0, ref y0, ref x1, ref y1, ref x2, ref y2, ref x3, ref y3, ref x4, ref y4, ref x5, ref y5, ref x6, ref y6, ref x7, ref y7, ref x8, ref y8, ref x9, ref y9, ref x10, ref y10, ref x11, ref y11);
+                Step<V, A, T>(2, a0, a3, a6, a9, one, two, b, ref x0, ref y0, ref x1, ref y1, ref x2, ref y2, ref x3, ref y3, ref x4, ref y4, ref x5, ref y5, ref x6, ref y6, ref x7, ref y7, ref x8, ref y8, ref x9, ref y9, ref x10, ref y10, ref x11, ref y11);
+                Step<V, A, T>(3, a0, a3, a6, a9, one, two, b, ref x0, ref y0, ref x1, ref y1, ref x2, ref y2, ref x3, ref y3, ref x4, ref y4, ref x5, ref y5, ref x6, ref y6, ref x7, ref y7, ref x8, ref y8, ref x9, ref y9, ref x10, ref y10, ref x11, ref y11);
+                b += Unrolled * 2 * V.Count;
+                Move<A, T>(Unrolled, ref a0, ref a3, ref a6, ref a9);
+            }
+
+            while (b < end)
+            {
+                Step<V, A, T>(0, a0, a3, a6, a9, one, two, b, ref x0, ref y0, ref x1, ref y1, ref x2, ref y2, ref x3, ref y3, ref x4, ref y4, ref x5, ref y5, ref x6, ref y6, ref x7, ref y7, ref x8, ref y8, ref x9, ref y9, ref x10, ref y10, ref x11, ref y11);
+                b += 2 * V.Count;
+                Move<A, T>(1, ref a0, ref a3, ref a6, ref a9);
+            }
+
+            {
+                float* row = c + 0 * run.CStride;
+                V.Store(x0, row);
+                V.Store(y0, row + V.Count);
+            }
+
+            if (T.Count > 1)
+            {
+                float* row = c + 1 * run.CStride;
+                V.Store(x1, row);
+                V.Store(y1, row + V.Count);
+            }
+
+            if (T.Count > 2)
+            {
+                float* row = c + 2 * run.CStride;
+                V.Store(x2, row);
+                V.Store(y2, row + V.Count);
+            }
+
             if (T.Count > 3)
             {
-                a3 += aStep;
+                float* row = c + 3 * run.CStride;
+                V.Store(x3, row);
+                V.Store(y3, row + V.Count);
+            }
+
+            if (T.Count > 4)
+            {
+                float* row = c + 4 * run.CStride;
+                V.Store(x4, row);
+                V.Store(y4, row + V.Count);
+            }
+
+            if (T.Count > 5)
+            {
+                float* row = c + 5 * run.CStride;
+                V.Store(x5, row);
+                V.Store(y5, row + V.Count);
             }
 
             if (T.Count > 6)
             {
-                a6 += aStep;
+                float* row = c + 6 * run.CStride;
+                V.Store(x6, row);
+                V.Store(y6, row + V.Count);
+            }
+
+            if (T.Count > 7)
+            {
+                float* row = c + 7 * run.CStride;
+                V.Store(x7, row);
+                V.Store(y7, row + V.Count);
+            }
+
+            if (T.Count > 8)
+            {
+                float* row = c + 8 * run.CStride;
+                V.Store(x8, row);
+                V.Store(y8, row + V.Count);
             }
 
             if (T.Count > 9)
             {
-                a9 += aStep;
+                float* row = c + 9 * run.CStride;
+                V.Store(x9, row);
+                V.Store(y9, row + V.Count);
             }
+
+            if (T.Count > 10)
+            {
+                float* row = c + 10 * run.CStride;
+                V.Store(x10, row);
+                V.Store(y10, row + V.Count);
+            }
+
+            if (T.Count > 11)
+            {
+                float* row = c + 11 * run.CStride;
+                V.Store(x11, row);
+                V.Store(y11, row + V.Count);
+            }
+
+            a += run.ANext;
+            panel += run.BNext;
+            init += run.InitNext;
+            c += run.CNext;
         }
+    }
+
+    /// <summary>One step of the depth, the <paramref name="u"/>th from where the pointers stand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<V, A, T>(
+        nint u, float* a0, float* a3, float* a6, float* a9, nint one, nint two, float* b,
+        ref V x0, ref V y0, ref V x1, ref V y1, ref V x2, ref V y2, ref V x3, ref V y3, ref V x4, ref V y4, ref V x5, ref V y5, ref V x6, ref V y6, ref V x7, ref V y7, ref V x8, ref V y8, ref V x9, ref V y9, ref V x10, ref V y10, ref V x11, ref V y11)
+        where V : unmanaged, ILanes<V>
+        where A : struct, IRowOrder
+        where T : struct, ICount
+    {
+        V left = V.Load(b + u * 2 * V.Count);
+        V right = V.Load(b + (u * 2 + 1) * V.Count);
 
         {
-            float* row = c + 0 * cStride;
-            V.Store(x0, row);
-            V.Store(y0, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[0 + u * T.Count] : a0[u]);
+            V.AddProduct(ref x0, value, left);
+            V.AddProduct(ref y0, value, right);
         }
 
         if (T.Count > 1)
         {
-            float* row = c + 1 * cStride;
-            V.Store(x1, row);
-            V.Store(y1, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[1 + u * T.Count] : a0[one + u]);
+            V.AddProduct(ref x1, value, left);
+            V.AddProduct(ref y1, value, right);
         }
 
         if (T.Count > 2)
         {
-            float* row = c + 2 * cStride;
-            V.Store(x2, row);
-            V.Store(y2, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[2 + u * T.Count] : a0[two + u]);
+            V.AddProduct(ref x2, value, left);
+            V.AddProduct(ref y2, value, right);
         }
 
         if (T.Count > 3)
         {
-            float* row = c + 3 * cStride;
-            V.Store(x3, row);
-            V.Store(y3, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[3 + u * T.Count] : a3[u]);
+            V.AddProduct(ref x3, value, left);
+            V.AddProduct(ref y3, value, right);
         }
 
         if (T.Count > 4)
         {
-            float* row = c + 4 * cStride;
-            V.Store(x4, row);
-            V.Store(y4, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[4 + u * T.Count] : a3[one + u]);
+            V.AddProduct(ref x4, value, left);
+            V.AddProduct(ref y4, value, right);
         }
 
         if (T.Count > 5)
         {
-            float* row = c + 5 * cStride;
-            V.Store(x5, row);
-            V.Store(y5, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[5 + u * T.Count] : a3[two + u]);
+            V.AddProduct(ref x5, value, left);
+            V.AddProduct(ref y5, value, right);
         }
 
         if (T.Count > 6)
         {
-            float* row = c + 6 * cStride;
-            V.Store(x6, row);
-            V.Store(y6, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[6 + u * T.Count] : a6[u]);
+            V.AddProduct(ref x6, value, left);
+            V.AddProduct(ref y6, value, right);
         }
 
         if (T.Count > 7)
         {
-            float* row = c + 7 * cStride;
-            V.Store(x7, row);
-            V.Store(y7, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[7 + u * T.Count] : a6[one + u]);
+            V.AddProduct(ref x7, value, left);
+            V.AddProduct(ref y7, value, right);
         }
 
         if (T.Count > 8)
         {
-            float* row = c + 8 * cStride;
-            V.Store(x8, row);
-            V.Store(y8, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[8 + u * T.Count] : a6[two + u]);
+            V.AddProduct(ref x8, value, left);
+            V.AddProduct(ref y8, value, right);
         }
 
         if (T.Count > 9)
         {
-            float* row = c + 9 * cStride;
-            V.Store(x9, row);
-            V.Store(y9, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[9 + u * T.Count] : a9[u]);
+            V.AddProduct(ref x9, value, left);
+            V.AddProduct(ref y9, value, right);
         }
 
         if (T.Count > 10)
         {
-            float* row = c + 10 * cStride;
-            V.Store(x10, row);
-            V.Store(y10, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[10 + u * T.Count] : a9[one + u]);
+            V.AddProduct(ref x10, value, left);
+            V.AddProduct(ref y10, value, right);
         }
 
         if (T.Count > 11)
         {
-            float* row = c + 11 * cStride;
-            V.Store(x11, row);
-            V.Store(y11, row + V.Count);
+            V value = V.Broadcast(A.IsPacked ? a0[11 + u * T.Count] : a9[two + u]);
+            V.AddProduct(ref x11, value, left);
+            V.AddProduct(ref y11, value, right);
         }
     }
 
-    private interface IRowCount
+    /// <summary>Only those that are read: a pointer that nobody needs would still take a register and an addition.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Move<A, T>(nint steps, ref float* a0, ref float* a3, ref float* a6, ref float* a9)
+        where A : struct, IRowOrder
+        where T : struct, ICount
+    {
+        a0 += A.IsPacked ? steps * T.Count : steps;
+        if (!A.IsPacked && T.Count > 3)
+        {
+            a3 += steps;
+        }
+
+        if (!A.IsPacked && T.Count > 6)
+        {
+            a6 += steps;
+        }
+
+        if (!A.IsPacked && T.Count > 9)
+        {
+            a9 += steps;
+        }
+    }
+
+    /// <summary>Where the elements of a tile's rows stand.</summary>
+    private interface IRowOrder
+    {
+        /// <summary>Interleaved: step after step, a step's rows side by side. Else row after row.</summary>
+        static abstract bool IsPacked { get; }
+
+        /// <summary>Cache lines fetched ahead an unrolled step; only of packed rows.</summary>
+        static abstract int AheadLines { get; }
+    }
+
+    private readonly struct StridedRows : IRowOrder
+    {
+        public static bool IsPacked => false;
+
+        public static int AheadLines => 0;
+    }
+
+    private readonly struct PackedRows<TLines> : IRowOrder
+        where TLines : struct, ICount
+    {
+        public static bool IsPacked => true;
+
+        public static int AheadLines => TLines.Count;
+    }
+
+    /// <summary>A number that is a constant where it is used.</summary>
+    private interface ICount
     {
         static abstract int Count { get; }
     }
 
-    private readonly struct Rows1 : IRowCount
+    private readonly struct N1 : ICount
     {
         public static int Count => 1;
     }
 
-    private readonly struct Rows2 : IRowCount
+    private readonly struct N2 : ICount
     {
         public static int Count => 2;
     }
 
-    private readonly struct Rows3 : IRowCount
+    private readonly struct N3 : ICount
     {
         public static int Count => 3;
     }
 
-    private readonly struct Rows4 : IRowCount
+    private readonly struct N4 : ICount
     {
         public static int Count => 4;
     }
 
-    private readonly struct Rows5 : IRowCount
+    private readonly struct N5 : ICount
     {
         public static int Count => 5;
     }
 
-    private readonly struct Rows6 : IRowCount
+    private readonly struct N6 : ICount
     {
         public static int Count => 6;
     }
 
-    private readonly struct Rows7 : IRowCount
+    private readonly struct N7 : ICount
     {
         public static int Count => 7;
     }
 
-    private readonly struct Rows8 : IRowCount
+    private readonly struct N8 : ICount
     {
         public static int Count => 8;
     }
 
-    private readonly struct Rows9 : IRowCount
+    private readonly struct N9 : ICount
     {
         public static int Count => 9;
     }
 
-    private readonly struct Rows10 : IRowCount
+    private readonly struct N10 : ICount
     {
         public static int Count => 10;
     }
 
-    private readonly struct Rows11 : IRowCount
+    private readonly struct N11 : ICount
     {
         public static int Count => 11;
     }
 
-    private readonly struct Rows12 : IRowCount
+    private readonly struct N12 : ICount
     {
         public static int Count => 12;
     }
+}
+
+/// <summary>Tiles of equally many rows, each so far from the one before. All distances are in floats.</summary>
+internal unsafe struct TileRun
+{
+    /// <summary>How many tiles.</summary>
+    public nint Count;
+
+    /// <summary>Rows of the first tile; packed or strided.</summary>
+    public float* A;
+
+    /// <summary>From one row to the next, where they are strided.</summary>
+    public nint ARow;
+
+    /// <summary>From one tile's rows to the next's.</summary>
+    public nint ANext;
+
+    /// <summary>[Depth, Columns], contiguous.</summary>
+    public float* B;
+
+    /// <summary>From one tile's columns to the next's.</summary>
+    public nint BNext;
+
+    /// <summary>Length of the products.</summary>
+    public nint Depth;
+
+    /// <summary>What the sums begin with; may be <see cref="C"/>, or one row for all (stride 0).</summary>
+    public float* Init;
+
+    public nint InitStride;
+
+    public nint InitNext;
+
+    /// <summary>[Columns], of packed rows only.</summary>
+    public float* Bias;
+
+    public float* C;
+
+    public nint CStride;
+
+    public nint CNext;
+
+    /// <summary>Cache lines to fetch while the first <see cref="Fetching"/> tiles are computed, one after the other; of packed rows only.</summary>
+    public float* Ahead;
+
+    public nint Fetching;
 }
