@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -70,6 +71,7 @@ internal static unsafe class MicroKernel
     /// <summary>The same without bias and fetching ahead; element (r, k) of a is at a[r * ARow + k].</summary>
     public static void Strided(int rows, in TileRun run) => Tiles<StridedRows>(rows, run);
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // else its callers are compiled with all tile sizes in them
     private static void Tiles<A>(int rows, in TileRun run)
         where A : struct, IRowOrder
     {
@@ -139,17 +141,17 @@ internal static unsafe class MicroKernel
         }
     }
 
-    // The conditions on constants (T.Count, A.IsPacked, A.AheadLines) are decided when an instantiation is compiled. What costs is not only the FMA units:
-    // a core takes in six operations a cycle, and the neighbour on its other hyperthread leaves three of them. A tile of 6 rows needs 20 a step (2 loads,
+    // The conditions on sizeof(T), typeof(A) and A.AheadLines are decided when an instantiation is compiled. What costs is not only the FMA units: a core
+    // takes in six operations a cycle, and the neighbour on its other hyperthread leaves three of them. A tile of 6 rows needs 20 a step (2 loads,
     // 6 broadcasts, 12 FMAs); pointers, counter and prefetch were 8 more before Unrolled steps shared them, which made the median on such a machine 18 %
     // and the best 8 % faster. A call for a whole run of tiles keeps its own dozens of operations out of the way too.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tiles<V, A, T>(in TileRun run)
         where V : unmanaged, ILanes<V>
         where A : struct, IRowOrder
-        where T : struct, ICount
+        where T : unmanaged, ICount
     {
-        nint one = A.IsPacked ? 1 : run.ARow;
+        nint one = typeof(A) == typeof(StridedRows) ? run.ARow : 1;
         nint two = 2 * one;
         float* a = run.A;
         float* panel = run.B;
@@ -177,150 +179,150 @@ internal static unsafe class MicroKernel
                 y0 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 1)
+            if (sizeof(T) > 1)
             {
                 float* row = init + 1 * run.InitStride;
                 x1 = V.Load(row);
                 y1 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 2)
+            if (sizeof(T) > 2)
             {
                 float* row = init + 2 * run.InitStride;
                 x2 = V.Load(row);
                 y2 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 3)
+            if (sizeof(T) > 3)
             {
                 float* row = init + 3 * run.InitStride;
                 x3 = V.Load(row);
                 y3 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 4)
+            if (sizeof(T) > 4)
             {
                 float* row = init + 4 * run.InitStride;
                 x4 = V.Load(row);
                 y4 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 5)
+            if (sizeof(T) > 5)
             {
                 float* row = init + 5 * run.InitStride;
                 x5 = V.Load(row);
                 y5 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 6)
+            if (sizeof(T) > 6)
             {
                 float* row = init + 6 * run.InitStride;
                 x6 = V.Load(row);
                 y6 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 7)
+            if (sizeof(T) > 7)
             {
                 float* row = init + 7 * run.InitStride;
                 x7 = V.Load(row);
                 y7 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 8)
+            if (sizeof(T) > 8)
             {
                 float* row = init + 8 * run.InitStride;
                 x8 = V.Load(row);
                 y8 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 9)
+            if (sizeof(T) > 9)
             {
                 float* row = init + 9 * run.InitStride;
                 x9 = V.Load(row);
                 y9 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 10)
+            if (sizeof(T) > 10)
             {
                 float* row = init + 10 * run.InitStride;
                 x10 = V.Load(row);
                 y10 = V.Load(row + V.Count);
             }
 
-            if (T.Count > 11)
+            if (sizeof(T) > 11)
             {
                 float* row = init + 11 * run.InitStride;
                 x11 = V.Load(row);
                 y11 = V.Load(row + V.Count);
             }
 
-            if (A.IsPacked)
+            if (typeof(A) != typeof(StridedRows))
             {
                 V left = V.Load(run.Bias);
                 V right = V.Load(run.Bias + V.Count);
                 x0 += left;
                 y0 += right;
-                if (T.Count > 1)
+                if (sizeof(T) > 1)
                 {
                     x1 += left;
                     y1 += right;
                 }
 
-                if (T.Count > 2)
+                if (sizeof(T) > 2)
                 {
                     x2 += left;
                     y2 += right;
                 }
 
-                if (T.Count > 3)
+                if (sizeof(T) > 3)
                 {
                     x3 += left;
                     y3 += right;
                 }
 
-                if (T.Count > 4)
+                if (sizeof(T) > 4)
                 {
                     x4 += left;
                     y4 += right;
                 }
 
-                if (T.Count > 5)
+                if (sizeof(T) > 5)
                 {
                     x5 += left;
                     y5 += right;
                 }
 
-                if (T.Count > 6)
+                if (sizeof(T) > 6)
                 {
                     x6 += left;
                     y6 += right;
                 }
 
-                if (T.Count > 7)
+                if (sizeof(T) > 7)
                 {
                     x7 += left;
                     y7 += right;
                 }
 
-                if (T.Count > 8)
+                if (sizeof(T) > 8)
                 {
                     x8 += left;
                     y8 += right;
                 }
 
-                if (T.Count > 9)
+                if (sizeof(T) > 9)
                 {
                     x9 += left;
                     y9 += right;
                 }
 
-                if (T.Count > 10)
+                if (sizeof(T) > 10)
                 {
                     x10 += left;
                     y10 += right;
                 }
 
-                if (T.Count > 11)
+                if (sizeof(T) > 11)
                 {
                     x11 += left;
                     y11 += right;
@@ -335,14 +337,14 @@ internal static unsafe class MicroKernel
             float* b = panel;
             float* end = b + run.Depth * 2 * V.Count;
             float* endUnrolled = b + run.Depth / Unrolled * Unrolled * 2 * V.Count;
-            if (A.IsPacked && tile >= run.Fetching)
+            if (typeof(A) != typeof(StridedRows) && tile >= run.Fetching)
             {
                 ahead = a; // there already
             }
 
             while (b < endUnrolled)
             {
-                if (Sse.IsSupported && A.IsPacked)
+                if (Sse.IsSupported && typeof(A) != typeof(StridedRows))
                 {
                     Sse.Prefetch1(ahead);
                     if (A.AheadLines > 1)
@@ -380,77 +382,77 @@ internal static unsafe class MicroKernel
                 V.Store(y0, row + V.Count);
             }
 
-            if (T.Count > 1)
+            if (sizeof(T) > 1)
             {
                 float* row = c + 1 * run.CStride;
                 V.Store(x1, row);
                 V.Store(y1, row + V.Count);
             }
 
-            if (T.Count > 2)
+            if (sizeof(T) > 2)
             {
                 float* row = c + 2 * run.CStride;
                 V.Store(x2, row);
                 V.Store(y2, row + V.Count);
             }
 
-            if (T.Count > 3)
+            if (sizeof(T) > 3)
             {
                 float* row = c + 3 * run.CStride;
                 V.Store(x3, row);
                 V.Store(y3, row + V.Count);
             }
 
-            if (T.Count > 4)
+            if (sizeof(T) > 4)
             {
                 float* row = c + 4 * run.CStride;
                 V.Store(x4, row);
                 V.Store(y4, row + V.Count);
             }
 
-            if (T.Count > 5)
+            if (sizeof(T) > 5)
             {
                 float* row = c + 5 * run.CStride;
                 V.Store(x5, row);
                 V.Store(y5, row + V.Count);
             }
 
-            if (T.Count > 6)
+            if (sizeof(T) > 6)
             {
                 float* row = c + 6 * run.CStride;
                 V.Store(x6, row);
                 V.Store(y6, row + V.Count);
             }
 
-            if (T.Count > 7)
+            if (sizeof(T) > 7)
             {
                 float* row = c + 7 * run.CStride;
                 V.Store(x7, row);
                 V.Store(y7, row + V.Count);
             }
 
-            if (T.Count > 8)
+            if (sizeof(T) > 8)
             {
                 float* row = c + 8 * run.CStride;
                 V.Store(x8, row);
                 V.Store(y8, row + V.Count);
             }
 
-            if (T.Count > 9)
+            if (sizeof(T) > 9)
             {
                 float* row = c + 9 * run.CStride;
                 V.Store(x9, row);
                 V.Store(y9, row + V.Count);
             }
 
-            if (T.Count > 10)
+            if (sizeof(T) > 10)
             {
                 float* row = c + 10 * run.CStride;
                 V.Store(x10, row);
                 V.Store(y10, row + V.Count);
             }
 
-            if (T.Count > 11)
+            if (sizeof(T) > 11)
             {
                 float* row = c + 11 * run.CStride;
                 V.Store(x11, row);
@@ -471,90 +473,90 @@ internal static unsafe class MicroKernel
         ref V x0, ref V y0, ref V x1, ref V y1, ref V x2, ref V y2, ref V x3, ref V y3, ref V x4, ref V y4, ref V x5, ref V y5, ref V x6, ref V y6, ref V x7, ref V y7, ref V x8, ref V y8, ref V x9, ref V y9, ref V x10, ref V y10, ref V x11, ref V y11)
         where V : unmanaged, ILanes<V>
         where A : struct, IRowOrder
-        where T : struct, ICount
+        where T : unmanaged, ICount
     {
         V left = V.Load(b + u * 2 * V.Count);
         V right = V.Load(b + (u * 2 + 1) * V.Count);
 
         {
-            V value = V.Broadcast(A.IsPacked ? a0[0 + u * T.Count] : a0[u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a0[u] : a0[0 + u * sizeof(T)]);
             V.AddProduct(ref x0, value, left);
             V.AddProduct(ref y0, value, right);
         }
 
-        if (T.Count > 1)
+        if (sizeof(T) > 1)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[1 + u * T.Count] : a0[one + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a0[one + u] : a0[1 + u * sizeof(T)]);
             V.AddProduct(ref x1, value, left);
             V.AddProduct(ref y1, value, right);
         }
 
-        if (T.Count > 2)
+        if (sizeof(T) > 2)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[2 + u * T.Count] : a0[two + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a0[two + u] : a0[2 + u * sizeof(T)]);
             V.AddProduct(ref x2, value, left);
             V.AddProduct(ref y2, value, right);
         }
 
-        if (T.Count > 3)
+        if (sizeof(T) > 3)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[3 + u * T.Count] : a3[u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a3[u] : a0[3 + u * sizeof(T)]);
             V.AddProduct(ref x3, value, left);
             V.AddProduct(ref y3, value, right);
         }
 
-        if (T.Count > 4)
+        if (sizeof(T) > 4)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[4 + u * T.Count] : a3[one + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a3[one + u] : a0[4 + u * sizeof(T)]);
             V.AddProduct(ref x4, value, left);
             V.AddProduct(ref y4, value, right);
         }
 
-        if (T.Count > 5)
+        if (sizeof(T) > 5)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[5 + u * T.Count] : a3[two + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a3[two + u] : a0[5 + u * sizeof(T)]);
             V.AddProduct(ref x5, value, left);
             V.AddProduct(ref y5, value, right);
         }
 
-        if (T.Count > 6)
+        if (sizeof(T) > 6)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[6 + u * T.Count] : a6[u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a6[u] : a0[6 + u * sizeof(T)]);
             V.AddProduct(ref x6, value, left);
             V.AddProduct(ref y6, value, right);
         }
 
-        if (T.Count > 7)
+        if (sizeof(T) > 7)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[7 + u * T.Count] : a6[one + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a6[one + u] : a0[7 + u * sizeof(T)]);
             V.AddProduct(ref x7, value, left);
             V.AddProduct(ref y7, value, right);
         }
 
-        if (T.Count > 8)
+        if (sizeof(T) > 8)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[8 + u * T.Count] : a6[two + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a6[two + u] : a0[8 + u * sizeof(T)]);
             V.AddProduct(ref x8, value, left);
             V.AddProduct(ref y8, value, right);
         }
 
-        if (T.Count > 9)
+        if (sizeof(T) > 9)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[9 + u * T.Count] : a9[u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a9[u] : a0[9 + u * sizeof(T)]);
             V.AddProduct(ref x9, value, left);
             V.AddProduct(ref y9, value, right);
         }
 
-        if (T.Count > 10)
+        if (sizeof(T) > 10)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[10 + u * T.Count] : a9[one + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a9[one + u] : a0[10 + u * sizeof(T)]);
             V.AddProduct(ref x10, value, left);
             V.AddProduct(ref y10, value, right);
         }
 
-        if (T.Count > 11)
+        if (sizeof(T) > 11)
         {
-            V value = V.Broadcast(A.IsPacked ? a0[11 + u * T.Count] : a9[two + u]);
+            V value = V.Broadcast(typeof(A) == typeof(StridedRows) ? a9[two + u] : a0[11 + u * sizeof(T)]);
             V.AddProduct(ref x11, value, left);
             V.AddProduct(ref y11, value, right);
         }
@@ -564,20 +566,20 @@ internal static unsafe class MicroKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Move<A, T>(nint steps, ref float* a0, ref float* a3, ref float* a6, ref float* a9)
         where A : struct, IRowOrder
-        where T : struct, ICount
+        where T : unmanaged, ICount
     {
-        a0 += A.IsPacked ? steps * T.Count : steps;
-        if (!A.IsPacked && T.Count > 3)
+        a0 += typeof(A) == typeof(StridedRows) ? steps : steps * sizeof(T);
+        if (typeof(A) == typeof(StridedRows) && sizeof(T) > 3)
         {
             a3 += steps;
         }
 
-        if (!A.IsPacked && T.Count > 6)
+        if (typeof(A) == typeof(StridedRows) && sizeof(T) > 6)
         {
             a6 += steps;
         }
 
-        if (!A.IsPacked && T.Count > 9)
+        if (typeof(A) == typeof(StridedRows) && sizeof(T) > 9)
         {
             a9 += steps;
         }
@@ -586,93 +588,64 @@ internal static unsafe class MicroKernel
     /// <summary>Where the elements of a tile's rows stand.</summary>
     private interface IRowOrder
     {
-        /// <summary>Interleaved: step after step, a step's rows side by side. Else row after row.</summary>
-        static abstract bool IsPacked { get; }
-
-        /// <summary>Cache lines fetched ahead an unrolled step; only of packed rows.</summary>
+        /// <summary>Cache lines fetched ahead an unrolled step.</summary>
         static abstract int AheadLines { get; }
     }
 
+    /// <summary>Row after row.</summary>
     private readonly struct StridedRows : IRowOrder
     {
-        public static bool IsPacked => false;
-
         public static int AheadLines => 0;
     }
 
+    /// <summary>Interleaved: step after step, a step's rows side by side.</summary>
     private readonly struct PackedRows<TLines> : IRowOrder
-        where TLines : struct, ICount
+        where TLines : unmanaged, ICount
     {
-        public static bool IsPacked => true;
-
-        public static int AheadLines => TLines.Count;
+        public static int AheadLines => sizeof(TLines);
     }
 
-    /// <summary>A number that is a constant where it is used.</summary>
-    private interface ICount
-    {
-        static abstract int Count { get; }
-    }
+    /// <summary>
+    /// A number of rows or lines, as the size of a type. The compiler knows sizes, as it knows types, while it still reads the code: what a tile has no rows
+    /// for is then skipped, where properties would have it compiled and dropped, and the first pass of a process wait for that (25 ms).
+    /// </summary>
+    private interface ICount;
 
-    private readonly struct N1 : ICount
-    {
-        public static int Count => 1;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 1)]
+    private readonly struct N1 : ICount;
 
-    private readonly struct N2 : ICount
-    {
-        public static int Count => 2;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 2)]
+    private readonly struct N2 : ICount;
 
-    private readonly struct N3 : ICount
-    {
-        public static int Count => 3;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 3)]
+    private readonly struct N3 : ICount;
 
-    private readonly struct N4 : ICount
-    {
-        public static int Count => 4;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 4)]
+    private readonly struct N4 : ICount;
 
-    private readonly struct N5 : ICount
-    {
-        public static int Count => 5;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 5)]
+    private readonly struct N5 : ICount;
 
-    private readonly struct N6 : ICount
-    {
-        public static int Count => 6;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 6)]
+    private readonly struct N6 : ICount;
 
-    private readonly struct N7 : ICount
-    {
-        public static int Count => 7;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 7)]
+    private readonly struct N7 : ICount;
 
-    private readonly struct N8 : ICount
-    {
-        public static int Count => 8;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 8)]
+    private readonly struct N8 : ICount;
 
-    private readonly struct N9 : ICount
-    {
-        public static int Count => 9;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 9)]
+    private readonly struct N9 : ICount;
 
-    private readonly struct N10 : ICount
-    {
-        public static int Count => 10;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 10)]
+    private readonly struct N10 : ICount;
 
-    private readonly struct N11 : ICount
-    {
-        public static int Count => 11;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 11)]
+    private readonly struct N11 : ICount;
 
-    private readonly struct N12 : ICount
-    {
-        public static int Count => 12;
-    }
+    [StructLayout(LayoutKind.Sequential, Size = 12)]
+    private readonly struct N12 : ICount;
 }
 
 /// <summary>Tiles of equally many rows, each so far from the one before. All distances are in floats.</summary>

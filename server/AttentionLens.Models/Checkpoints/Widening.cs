@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace AttentionLens.Models;
@@ -12,6 +13,7 @@ internal static class Widening
     /// A vector at a time, exactly, subnormals included: exponent and fraction moved into place make a float 2^112 too small, and multiplying by
     /// 2^112 is exact. Infinity and NaN get the exponent they would miss.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a model's only call may be its first
     public static void Half(ReadOnlySpan<byte> source, Span<float> destination)
     {
         ReadOnlySpan<ushort> halves = MemoryMarshal.Cast<byte, ushort>(source);
@@ -49,6 +51,7 @@ internal static class Widening
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector<float> Half(Vector<uint> half, Vector<float> scale)
     {
         Vector<uint> magnitude = half & new Vector<uint>(0x7fff);
