@@ -63,7 +63,7 @@ internal sealed record SegmentAttention(
         Text.Target.Length > 0 && stack.Kind is AttentionKind.Decoder or AttentionKind.Cross ? Text.Target : Text.Source;
 
     /// <summary>The stack that a view names, else the one people look at first.</summary>
-    /// <exception cref="AttentionException">The model has none of that name.</exception>
+    /// <exception cref="AttentionException">The model has none of that name, or it is empty: there is no target text.</exception>
     public AttentionStack Stack(string? name)
     {
         AttentionKind kind = name switch
@@ -80,7 +80,7 @@ internal sealed record SegmentAttention(
         };
         AttentionStack? stack = Trace.Stack(kind);
         if (stack is not null && !Has(stack))
-            throw new AttentionException(AttentionStatus.Failed, $"{NameOf(kind)} attention needs a source and a target text.");
+            throw new AttentionException(AttentionStatus.Empty, $"There is one text here; {NameOf(kind)} attention needs a target too. Pair this document with the one that holds it.");
         return stack ?? throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no {NameOf(kind)} attention.");
     }
 
