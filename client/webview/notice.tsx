@@ -3,6 +3,7 @@ import { useContext } from 'preact/hooks';
 import type { PanelCommand } from '../shared/panel.js';
 import { t } from './strings.js';
 import { TransportContext } from './transport.js';
+import type { Problem } from './use-question.js';
 
 interface NoticeProps {
   readonly kind: 'empty' | 'failed';
@@ -65,6 +66,10 @@ export const Failure = ({ message, onRetry, remedy }: FailureProps) => (
     <Action command="restartServer" label={t('restartServer')} isSecondary />
   </Notice>
 );
+
+/** Why a view has no picture: what the user can do about it, or else that it failed. */
+export const NoPicture = ({ problem }: { readonly problem: Problem }) =>
+  problem.status === 'empty' ? <Hint message={problem.message} /> : <Failure message={problem.message} />;
 
 interface ActionProps {
   readonly command: PanelCommand;

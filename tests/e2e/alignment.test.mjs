@@ -80,11 +80,18 @@ test('the table lists a source token for each target token', async () => {
   await editor.panel().getByRole('rowheader', { name: 'berg' }).waitFor();
 });
 
-test('a source alone gets the target that the model writes', async () => {
+test('a source alone says what cross-attention lacks, and gets the target that the model writes', async () => {
   await editor.run('View: Close All Editors');
   await editor.openFile('source.txt');
   await editor.placeCursor('house');
   await editor.run('AttentionLens: Show Attention');
+  await editor.page.locator('.statusbar-item').getByText('There is no target text for cross attention').waitFor();
+  await editor.run('AttentionLens: Open Heatmap');
+  await editor
+    .panel()
+    .locator('[data-state="hint"]')
+    .getByText('There is no target text for cross attention')
+    .waitFor();
   await editor.run('AttentionLens: Open Alignment View');
   await editor.panel().getByRole('button', { name: 'Let the Model Write It' }).click();
   await editor.panel().getByText('Target, written by the model').waitFor();

@@ -10,7 +10,7 @@ import { Footer } from '../footer.js';
 import { isPooled, type Tile, tileRequest, toTile, type Window, weightAt, wholeLimit } from '../matrix.js';
 import type { Paint } from '../matrix-painter.js';
 import { MatrixPlot } from '../matrix-plot.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { picks, Select } from '../select.js';
 import { formatWeight, t } from '../strings.js';
@@ -92,7 +92,7 @@ export function CompareView() {
           {t('comparedWith', nameOf(comparison, answer.value?.model ?? model))}
         </button>
       </Toolbar>
-      {problem ? <Failure message={problem.message} /> : other ? <Difference other={other} /> : <Loading />}
+      {problem ? <NoPicture problem={problem} /> : other ? <Difference other={other} /> : <Loading />}
     </>
   );
 }
@@ -191,7 +191,7 @@ function Difference({ other }: { readonly other: Other }) {
     return place < 0 ? null : place;
   }, [shownRows, query]);
 
-  if (answers.problem) return <Failure message={answers.problem.message} />;
+  if (answers.problem) return <NoPicture problem={answers.problem} />;
   if (!drawn) return <Loading />;
   const placesOf = ({ row, column }: Cell) => [shownRows.places[row], shownColumns.places[column]] as const;
   /** Undefined where a text has no such pair, null where the tile is pooled. */

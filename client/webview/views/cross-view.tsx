@@ -3,7 +3,7 @@ import { DataTable } from '../data-table.js';
 import { csv } from '../export.js';
 import { Footer } from '../footer.js';
 import { strongest } from '../lines.js';
-import { Failure, Hint, Loading } from '../notice.js';
+import { Hint, Loading, NoPicture } from '../notice.js';
 import { usePanel } from '../panel-context.js';
 import { Select } from '../select.js';
 import { formatWeight, t } from '../strings.js';
@@ -98,7 +98,7 @@ function Alignment() {
     return keyAtCursor === null ? null : { side: 'key', index: keyAtCursor };
   }, [query, keyAtCursor]);
 
-  if (answer.problem) return <Failure message={answer.problem.message} />;
+  if (answer.problem) return <NoPicture problem={answer.problem} />;
   if (!drawn) return <Loading />;
   const focus = looked ?? atCursor;
   const ofFocus = focus ? weightsOf(drawn, focus) : new Float32Array();

@@ -5,7 +5,7 @@ import { DataTable } from '../data-table.js';
 import { csv } from '../export.js';
 import { Footer } from '../footer.js';
 import { headHue, strongest } from '../lines.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { usePanel } from '../panel-context.js';
 import { Select } from '../select.js';
 import { formatWeight, t } from '../strings.js';
@@ -142,7 +142,7 @@ export function HeadView() {
       return rest.length < now.length ? rest : [...rest.filter(other => other.side === focus.side), focus];
     });
 
-  if (rows.problem) return <Failure message={rows.problem.message} />;
+  if (rows.problem) return <NoPicture problem={rows.problem} />;
   if (!rows.value) return <Loading />;
   const describe = (focus: Focus) => describeFocus(focus, labels, meanFor(bundles, [focus]));
   const kept = bundles.length === 0 ? 1 : bundles.reduce((sum, bundle) => sum + bundle.kept, 0) / bundles.length;

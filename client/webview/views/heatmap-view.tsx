@@ -5,7 +5,7 @@ import { type Tile, tileRequest, toTile, type Window, weightAt } from '../matrix
 import { matrixCsv } from '../matrix-csv.js';
 import type { Paint } from '../matrix-painter.js';
 import { MatrixPlot } from '../matrix-plot.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { formatWeight, t } from '../strings.js';
 import { labelOf, toLabel } from '../tokens.js';
@@ -91,7 +91,7 @@ export function HeatmapView() {
     [point],
   );
 
-  if (answer.problem) return <Failure message={answer.problem.message} />;
+  if (answer.problem) return <NoPicture problem={answer.problem} />;
   if (!drawn) return <Loading />;
   const describe = ({ row, column }: Cell): string => {
     const [looking, looked] = [queries[row], keys[column]];

@@ -6,7 +6,7 @@ import { csv, toPng, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
 import { drawAxes, outline } from '../head-grid.js';
 import { strongest } from '../lines.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { type Placement, patchAt, patchBox, patchOfToken, place, seen, tokenOfPatch } from '../picture.js';
 import { formatWeight, t } from '../strings.js';
@@ -111,7 +111,7 @@ function Patches({ image }: { readonly image: ImageInfo }) {
     }),
   });
 
-  if (row.problem) return <Failure message={row.problem.message} />;
+  if (row.problem) return <NoPicture problem={row.problem} />;
   if (!drawn) return <Loading />;
   const tokenAt = (event: MouseEvent): number | null => {
     const box = canvas.current?.getBoundingClientRect();

@@ -15,7 +15,7 @@ import { csv, toPng, useExporter } from '../export.js';
 import { findHeads, readWanted } from '../find-heads.js';
 import { Footer } from '../footer.js';
 import { drawAxes, outline } from '../head-grid.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { type Option, Select } from '../select.js';
 import { t } from '../strings.js';
@@ -176,7 +176,7 @@ export function ModelView() {
     frame?.scrollTo({ top: Math.max(0, Math.floor(index / columns) * rowHeight - outer.height / 2) });
   };
 
-  if (answer.problem) return <Failure message={answer.problem.message} />;
+  if (answer.problem) return <NoPicture problem={answer.problem} />;
   if (!overview || (overview.version !== version && !answer.isWaiting && !atlas)) return <Loading />;
   const orders: Option<Order>[] = [
     ['position', t('orderPosition')],

@@ -7,7 +7,7 @@ import { strongest } from '../lines.js';
 import type { Tile } from '../matrix.js';
 import type { Paint } from '../matrix-painter.js';
 import { MatrixPlot } from '../matrix-plot.js';
-import { Failure, Hint, Loading } from '../notice.js';
+import { Hint, Loading, NoPicture } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { type Option, Select } from '../select.js';
 import { formatWeight, t } from '../strings.js';
@@ -100,7 +100,7 @@ export function NeuronView() {
   if (!isOneHead) return withHint(t('chooseHead'));
   if (query === null || !looking) return withHint(t('chooseQuery'));
   const problem = row.problem ?? answer.problem;
-  if (problem) return <Failure message={problem.message} />;
+  if (problem) return <NoPicture problem={problem} />;
   if (!answer.value || !tile || !vectors || !looked || !answer.asked) return <Loading />;
 
   const { scale, bias, score, logSumExp, weight, isMasked } = answer.value;

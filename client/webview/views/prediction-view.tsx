@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Candidate, Changes, HeadEffect, PredictionResult, View } from '../../shared/protocol.js';
 import { csv, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { usePanel } from '../panel-context.js';
 import { type Option, Select } from '../select.js';
 import { t } from '../strings.js';
@@ -51,7 +51,7 @@ export function PredictionView() {
       <div class="content">
         <div class="prediction">
           {answer.problem ? (
-            <Failure message={answer.problem.message} />
+            <NoPicture problem={answer.problem} />
           ) : prediction ? (
             <>
               <Candidates prediction={prediction} isChanged={isChanged(view)} />

@@ -7,7 +7,7 @@ import { Footer } from '../footer.js';
 import type { Tile } from '../matrix.js';
 import type { Paint } from '../matrix-painter.js';
 import { MatrixPlot } from '../matrix-plot.js';
-import { Failure, Hint, Loading } from '../notice.js';
+import { Hint, Loading, NoPicture } from '../notice.js';
 import { type Cell, usePanel } from '../panel-context.js';
 import { picks, Select } from '../select.js';
 import { formatWeight, t } from '../strings.js';
@@ -84,7 +84,7 @@ export function RowView() {
       </>
     );
   }
-  if (answers.problem) return <Failure message={answers.problem.message} />;
+  if (answers.problem) return <NoPicture problem={answers.problem} />;
   if (!tile) return <Loading />;
   const describe = ({ row, column }: Cell): string => {
     const key = keys[row];

@@ -4,7 +4,7 @@ import type { Metric, MetricFamily, RemovalCurve } from '../../shared/protocol.j
 import { csv, useExporter } from '../export.js';
 import { Footer } from '../footer.js';
 import { type MetricName, metricTexts } from '../metrics.js';
-import { Failure, Loading } from '../notice.js';
+import { Loading, NoPicture } from '../notice.js';
 import { usePanel } from '../panel-context.js';
 import { formatWeight, t } from '../strings.js';
 import { labelOf } from '../tokens.js';
@@ -79,7 +79,7 @@ export function TrustView() {
   );
   const toggle = (token: number) =>
     setMarked(now => (now.includes(token) ? now.filter(other => other !== token) : [...now, token]));
-  if (clear.problem) return <Failure message={clear.problem.message} />;
+  if (clear.problem) return <NoPicture problem={clear.problem} />;
   if (!value || value.version !== version) return <Loading />;
   const scoreOf = new Map(value.items.map((token, index) => [token, value.scores[index] ?? 0]));
 

@@ -462,7 +462,7 @@ public sealed class AttentionTests
             Assert.Equal("encoder", (string?)alone["view"]!["stack"]);
             JsonNode missing = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone(), ["view"] = JsonNode.Parse("""{"stack":"cross"}""") });
             Assert.Equal("empty", (string?)missing["status"]); // a hint, not an error
-            Assert.Contains("cross attention needs a target too", (string?)missing["message"], StringComparison.Ordinal);
+            Assert.Contains("no target text for cross attention", (string?)missing["message"], StringComparison.Ordinal);
 
             scope["pair"] = new JsonObject { ["range"] = TestClient.Range(1, 0, 1, 3) };
             JsonNode target = await client.Request("attentionLens/tints", new JsonObject { ["scope"] = scope.DeepClone(), ["position"] = TestClient.Position(1, 2) });

@@ -80,7 +80,7 @@ internal sealed record SegmentAttention(
         };
         AttentionStack? stack = Trace.Stack(kind);
         if (stack is not null && !Has(stack))
-            throw new AttentionException(AttentionStatus.Empty, $"There is one text here; {NameOf(kind)} attention needs a target too. Pair this document with the one that holds it.");
+            throw new AttentionException(AttentionStatus.Empty, $"There is no target text for {NameOf(kind)} attention; pair this document with one.");
         return stack ?? throw new AttentionException(AttentionStatus.Failed, $"{Model.Name} has no {NameOf(kind)} attention.");
     }
 
